@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import struct
-import sys
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -19,14 +18,14 @@ import numpy as np
 ARENA_BYTES = 256 << 20
 
 
-def send(stream: BinaryIO, value: Any) -> None:
+def send(stream: IO[bytes], value: Any) -> None:
     """Writes `value` to `stream` as one frame."""
     payload = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     stream.write(struct.pack("<I", len(payload)) + payload)
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Any:
+def receive(stream: IO[bytes]) -> Any:
     """Returns the next frame of `stream`; raises EOFError where the other side has closed it."""
     header = stream.read(4)
     if len(header) < 4:
@@ -133,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
