@@ -1,0 +1,1 @@
+"""TinyNAS: the search for networks that fit a board."""

@@ -1,0 +1,35 @@
+/* Rescaling of 32-bit accumulators, bit for bit as gemmlowp and TFLM's MultiplyByQuantizedMultiplier do it. */
+#ifndef TFLM_MCUNET_FIXED_POINT_H
+#define TFLM_MCUNET_FIXED_POINT_H
+
+#include <stdint.h>
+
+/* value / 2^exponent, ties away from zero; exponent in [0, 31]. */
+static inline int32_t mcu_divide_by_power(int32_t value, int32_t exponent)
+{
+    const int32_t mask = (int32_t)((UINT32_C(1) << exponent) - 1u);
+    const int32_t threshold = (mask >> 1) + (value < 0);
+    return (value >> exponent) + ((value & mask) > threshold);
+}
+
+/* Saturating, rounding, doubling high multiply. Only INT32_MIN * INT32_MIN would saturate, and no multiplier is negative. */
+static inline int32_t mcu_multiply_high(int32_t value, int32_t multiplier)
+{
+    return (int32_t)(((int64_t)value * multiplier + (INT64_C(1) << 30)) >> 31);
+}
+
+/* value * multiplier * 2^(shift - 31); a positive shift comes first and wraps, a negative one comes last and rounds again. */
+static inline int32_t mcu_rescale(int32_t value, int32_t multiplier, int32_t shift)
+{
+    if (shift > 0) {
+        return mcu_multiply_high((int32_t)((uint32_t)value << shift), multiplier);
+    }
+    return mcu_divide_by_power(mcu_multiply_high(value, multiplier), -shift);
+}
+
+static inline int32_t mcu_clamp(int32_t value, int32_t low, int32_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* Tensors as rows in an arena, and the loop that runs a schedule's events. */
+#ifndef TFLM_MCUNET_ROWS_H
+#define TFLM_MCUNET_ROWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Alignment of an object, spelled for the compiler at hand. */
+#if defined(__GNUC__) || defined(__clang__)
+#define MCU_ALIGNED(bytes) __attribute__((aligned(bytes)))
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define MCU_ALIGNED(bytes) _Alignas(bytes)
+#else
+#define MCU_ALIGNED(bytes)
+#endif
+
+/* A tensor: `rows` rows of `row_bytes` bytes, dense, at `offset` of the arena, or in flash where `constant` is set. */
+struct mcu_tensor {
+    const void *constant;
+    uint32_t offset;
+    int32_t row_bytes;
+    int32_t rows;
+};
+
+static inline const void *mcu_read(const struct mcu_tensor *tensor, const unsigned char *arena, int32_t row)
+{
+    const unsigned char *base = tensor->constant ? (const unsigned char *)tensor->constant : arena + tensor->offset;
+    return base + (ptrdiff_t)row * tensor->row_bytes;
+}
+
+static inline void *mcu_write(const struct mcu_tensor *tensor, unsigned char *arena, int32_t row)
+{
+    return arena + tensor->offset + (ptrdiff_t)row * tensor->row_bytes;
+}
+
+/* Runs steps [first, last) of an operator; `op` is the kernel's own record. */
+typedef void (*mcu_kernel)(const void *op, unsigned char *arena, int32_t first, int32_t last);
+
+/* One event of a loop: in repetition k, `block` steps from first + k * advance on, as far as there are `steps`. */
+struct mcu_event {
+    mcu_kernel run;
+    const void *op;
+    int16_t first;
+    int16_t advance;
+    int16_t block;
+    int16_t steps;
+};
+
+/* The next `events` entries of the event table, `repeat` times. */
+struct mcu_loop {
+    uint16_t events;
+    uint16_t repeat;
+};
+
+static inline void mcu_run(const struct mcu_loop *loops, int32_t count, const struct mcu_event *events, unsigned char *arena)
+{
+    int32_t loop, repetition, index;
+    for (loop = 0; loop < count; ++loop) {
+        for (repetition = 0; repetition < loops[loop].repeat; ++repetition) {
+            for (index = 0; index < loops[loop].events; ++index) {
+                const struct mcu_event *event = &events[index];
+                const int32_t first = event->first + repetition * event->advance;
+                const int32_t last = first + event->block < event->steps ? first + event->block : event->steps;
+                event->run(event->op, arena, first, last);
+            }
+        }
+        events += loops[loop].events;
+    }
+}
+
+#endif

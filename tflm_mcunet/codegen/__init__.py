@@ -1,0 +1,1 @@
+"""From a scheduled graph to C: geometry for the scheduler, records and tables for the compiler."""

@@ -1,0 +1,257 @@
+"""Writes a scheduled graph as C99: PREFIX.h, PREFIX.c and the kernel headers they need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from patch_scheduler import Plan, Schedule
+from tflm_mcunet.codegen.fold import fold
+from tflm_mcunet.codegen.lower import Lowered
+from tflm_mcunet.graph import Array, Graph, Tensor
+from tflm_mcunet.operators.base import Operator, Record
+
+C_TYPES = {
+    np.dtype(np.int8): "int8_t",
+    np.dtype(np.uint8): "uint8_t",
+    np.dtype(np.int16): "int16_t",
+    np.dtype(np.uint16): "uint16_t",
+    np.dtype(np.int32): "int32_t",
+    np.dtype(np.uint32): "uint32_t",
+    np.dtype(np.int64): "int64_t",
+    np.dtype(np.float32): "float",
+    np.dtype(np.bool_): "uint8_t",
+}
+
+
+@dataclass(frozen=True)
+class Emission:
+    """The generated files by name, and the bytes of constant data among them."""
+
+    files: dict[str, str]
+    weight_bytes: int
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("tflm_mcunet.codegen"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+def emit(graph: Graph, lowered: Lowered, schedule: Schedule, plan: Plan, prefix: str, notes: Mapping[str, str]) -> Emission:
+    """The C sources of a planned graph.
+
+    `prefix` names every public symbol; `notes` are lines for the file's head comment (model, target, version).
+    """
+    writer = _Writer(graph, lowered, schedule, plan, prefix)
+    operators = [writer.operator(i, op) for i, op in enumerate(lowered.operators)]
+    outputs = [writer.interface(t) for t in graph.outputs]
+    values = {
+        "prefix": prefix,
+        "PREFIX": prefix.upper(),
+        "notes": dict(notes),
+        "arena_bytes": max(1, plan.arena),
+        "inputs": [writer.interface(t) for t in graph.inputs],
+        "outputs": outputs,
+        "operators": operators,
+        "tensors": list(writer.descriptors.values()),
+        "arrays": list(writer.shared),
+        "loops": [_loop(loop) for loop in writer.loops()],
+        "headers": sorted({f"mcu_{op['kernel']}.h" for op in operators} | {"mcu_rows.h"}),
+    }
+    files = {f"{prefix}{suffix}": _templates().get_template(f"model{suffix}.j2").render(values) for suffix in (".h", ".c")}
+    for header in _closure(values["headers"]):
+        files[header] = (_kernel_headers()[header]).read_text()
+    return Emission(files, writer.constant_bytes)
+
+
+def _loop(loop: Any) -> dict[str, Any]:
+    return {
+        "repeat": loop.repeat,
+        "events": [
+            {"operator": event.operator, "first": event.first, "advance": advance}
+            for event, advance in zip(loop.events, loop.advance, strict=True)
+        ],
+    }
+
+
+class _Writer:
+    """Names and formats everything that operators' records refer to."""
+
+    def __init__(self, graph: Graph, lowered: Lowered, schedule: Schedule, plan: Plan, prefix: str) -> None:
+        self.graph, self.lowered, self.schedule, self.plan, self.prefix = graph, lowered, schedule, plan, prefix
+        self.descriptors: dict[Tensor, dict[str, Any]] = {}
+        self.arrays: dict[tuple[str, bytes], str] = {}
+        self.shared: list[dict[str, Any]] = []
+        self.constant_bytes = 0
+
+    def loops(self) -> list[Any]:
+        steps = [op.steps for op in self.lowered.network.operators]
+        return fold(self.schedule.events, steps, self.schedule.block)
+
+    def offset(self, tensor: Tensor) -> int:
+        return self.plan.tensors[self.lowered.buffer[tensor]]
+
+    def interface(self, tensor: Tensor) -> dict[str, Any]:
+        """What the header says about an input or output, and the C expression of its address."""
+        quantized = tensor.quantization is not None
+        return {
+            "bytes": tensor.bytes,
+            "rows": tensor.nhwc[1] if len(tensor.shape) == 4 else 1,
+            "scale": _real(tensor.scale) if quantized else "1.0f",
+            "zero_point": tensor.zero_point if quantized else 0,
+            "comment": comment(tensor),
+            "address": f"(const void *){self.array(tensor.name, tensor.data)}"
+            if tensor.data is not None
+            else f"{self.prefix}_arena + {self.offset(tensor)}",
+        }
+
+    def operator(self, position: int, op: Operator) -> dict[str, Any]:
+        """One operator's record and its arrays, ready for the template."""
+        record = op.record()
+        name = f"{self.prefix}_op{position}"
+        fields = {key: self.value(f"{name}_{key}", value) for key, value in record.fields.items()}
+        if op.scratch or op.scratch_per_step:
+            fields["scratch"] = f"{self.plan.scratch[position]}u"
+        if op.state:
+            fields["state"] = f"{self.plan.state[position]}u"
+        arrays, self.shared = self.shared, []
+        return {
+            "name": name,
+            "kernel": record.kernel,
+            "function": record.function or f"mcu_{record.kernel}",
+            "fields": fields,
+            "arrays": arrays,
+            "comment": _operator_comment(op),
+            "block": self.schedule.block[position],
+            "steps": op.steps,
+        }
+
+    def value(self, name: str, value: Any) -> str:
+        """A field's initialiser."""
+        if isinstance(value, Tensor):
+            return f"&{self.descriptor(value)}"
+        if isinstance(value, np.ndarray):
+            return self.array(name, value)
+        if isinstance(value, tuple):
+            self.shared.append({"text": self.pointers(name, value)})
+            return name
+        if isinstance(value, float):
+            return _real(value)
+        return str(int(value))
+
+    def pointers(self, name: str, tensors: tuple[Tensor, ...]) -> str:
+        entries = ", ".join(f"&{self.descriptor(t)}" for t in tensors)
+        return f"static const struct mcu_tensor *const {name}[{len(tensors)}] = {{{entries}}};"
+
+    def descriptor(self, tensor: Tensor) -> str:
+        """The name of a tensor's `struct mcu_tensor`."""
+        if tensor not in self.descriptors:
+            data = "NULL" if tensor.data is None else self.array(f"{self.prefix}_constant{len(self.descriptors)}", tensor.data)
+            self.descriptors[tensor] = {
+                "name": f"{self.prefix}_t{len(self.descriptors)}",
+                "data": data,
+                "offset": 0 if tensor.constant else self.offset(tensor),
+                "row_bytes": tensor.row_bytes,
+                "rows": tensor.rows,
+                "comment": comment(tensor),
+            }
+        return str(self.descriptors[tensor]["name"])
+
+    def array(self, name: str, data: Array) -> str:
+        """The name of a constant array with these values; equal arrays are emitted once."""
+        if data.dtype == np.bool_:
+            data = data.astype(np.uint8)
+        key = (data.dtype.str, data.tobytes())
+        if key not in self.arrays:
+            self.arrays[key] = name = re.sub(r"\W", "_", name)
+            self.constant_bytes += data.nbytes
+            self.shared.append({"text": _array(name, data)})
+        return self.arrays[key]
+
+
+def _array(name: str, data: Array) -> str:
+    """A C array definition, as many values a line as fit 120 columns."""
+    kind = C_TYPES[data.dtype]
+    values = data.reshape(-1).tolist()
+    if data.dtype == np.float32:
+        texts = [_real(value) for value in values]
+    elif data.dtype == np.int64:
+        texts = [f"INT64_C({value})" if value != -(1 << 63) else "INT64_MIN" for value in values]
+    elif data.dtype == np.int32:
+        texts = [str(value) if value != -(1 << 31) else "INT32_MIN" for value in values]
+    else:
+        texts = list(map(str, values))
+    per_line = max(1, 112 // (max(map(len, texts)) + 2))
+    lines = (", ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line))
+    body = ",\n    ".join(lines)
+    return f"static const {kind} {name}[{len(texts)}] = {{\n    {body}}};"
+
+
+def _real(value: float) -> str:
+    """A float literal that reads back to the same single-precision value."""
+    single = np.float32(value)
+    if not np.isfinite(single):
+        return "NAN" if np.isnan(single) else ("INFINITY" if single > 0 else "-INFINITY")
+    text = np.format_float_scientific(single, unique=True, trim="0")
+    return f"{text}f"
+
+
+def comment(tensor: Tensor) -> str:
+    """A tensor for a C comment: name (made safe) and shape."""
+    shape = "x".join(map(str, tensor.shape)) or "scalar"
+    return f"{_safe(tensor.name)} {shape}" + ("" if tensor.dtype == np.int8 else f" {tensor.dtype}")
+
+
+def _operator_comment(op: Operator) -> str:
+    shapes = [", ".join("x".join(map(str, t.shape)) or "scalar" for t in tensors) for tensors in _activations(op)]
+    details = op.describe()
+    return f"{op.index}: {op.kind} {_safe(op.name)}: {shapes[0]} -> {shapes[1]}" + (f", {details}" if details else "")
+
+
+def _activations(op: Operator) -> Iterator[list[Tensor]]:
+    yield [t for t in op.present_inputs if not t.constant]
+    yield list(op.outputs)
+
+
+def _safe(text: str) -> str:
+    """Text that can stand in a C comment: printable ASCII without comment marks or trigraphs, cut at 80 characters."""
+    text = re.sub(r"[^ -~]|\*/|/\*|\?\?|//|\\", "_", text)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+@cache
+def _kernel_headers() -> dict[str, Path]:
+    """Kernel headers by file name."""
+    return {path.name: path for path in sorted(kernel_folder().glob("*/*.h"))}
+
+
+def kernel_folder() -> Path:
+    """Where the C kernels are: beside the package in a checkout, inside it once installed."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "ops"
+    return installed if installed.is_dir() else package.parent / "ops"
+
+
+def _closure(headers: list[str]) -> list[str]:
+    """The headers and all that they include."""
+    found: dict[str, None] = {}
+    pending = list(headers)
+    while pending:
+        header = pending.pop()
+        if header not in found:
+            found[header] = None
+            pending += re.findall(r'#include "(mcu_\w+\.h)"', _kernel_headers()[header].read_text())
+    return sorted(found)

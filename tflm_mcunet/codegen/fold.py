@@ -1,0 +1,62 @@
+"""Folds the canonical event list into loops: prologue, periodic part and epilogue over one small table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from patch_scheduler import Event
+
+MAX_PERIOD = 32
+
+
+@dataclass(frozen=True)
+class Loop:
+    """`events`, `repeat` times; in each repetition event i starts `advance[i]` steps further on."""
+
+    events: tuple[Event, ...]
+    advance: tuple[int, ...]
+    repeat: int
+
+
+def fold(events: Sequence[Event], steps: Sequence[int], block: Sequence[int]) -> list[Loop]:
+    """Loops that replay exactly `events`; `steps[i]` and `block[i]` are operator i's steps and steps per event.
+
+    Greedy: at each position the period that covers most events wins, the shorter one where two cover the same.
+    """
+    loops = []
+    position = 0
+    while position < len(events):
+        loop = max(_candidates(events, position, steps, block), key=lambda c: (len(c.events) * c.repeat, -len(c.events)))
+        loops.append(loop)
+        position += len(loop.events) * loop.repeat
+    return loops
+
+
+def _candidates(events: Sequence[Event], start: int, steps: Sequence[int], block: Sequence[int]) -> list[Loop]:
+    found = [_repeat(events, start, 1, steps, block)]
+    for period in range(2, min(MAX_PERIOD, len(events) - start) + 1):
+        loop = _repeat(events, start, period, steps, block)
+        if loop.repeat > 1:
+            found.append(loop)
+    return found
+
+
+def _repeat(events: Sequence[Event], start: int, period: int, steps: Sequence[int], block: Sequence[int]) -> Loop:
+    body = tuple(events[start : start + period])
+    following = events[start + period : start + 2 * period]
+    advance = tuple(b.first - a.first if a.operator == b.operator else 0 for a, b in zip(body, following, strict=False))
+    advance += (0,) * (period - len(advance))
+    repeat = 1
+    while all(
+        position < len(events) and events[position] == _shifted(event, step * repeat, steps, block)
+        for position, event, step in zip(range(start + repeat * period, start + (repeat + 1) * period), body, advance, strict=True)
+    ):
+        repeat += 1
+    return Loop(body, advance if repeat > 1 else (0,) * period, repeat)
+
+
+def _shifted(event: Event, distance: int, steps: Sequence[int], block: Sequence[int]) -> Event:
+    """What the device runs for this table entry when its first step has moved by `distance`."""
+    first = event.first + distance
+    return Event(event.operator, first, min(first + block[event.operator], steps[event.operator]))

@@ -1,0 +1,81 @@
+"""Graph -> geometry: which tensors share a buffer, and which rows of it each step of an operator touches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from patch_scheduler import geometry
+from tflm_mcunet.graph import Graph, Tensor
+from tflm_mcunet.operators.base import Operator
+from tflm_mcunet.operators.reshape import Reshape
+
+MAX_ALIGNMENT = 8
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The network as the scheduler sees it; `buffer[tensor]` is the geometry tensor that holds a graph tensor."""
+
+    network: geometry.Network
+    buffer: dict[Tensor, int]
+    operators: tuple[Operator, ...]
+    """The operators that do work, in the order of `network.operators`; reshapes are views of one buffer."""
+
+
+def lower(graph: Graph) -> Lowered:
+    """Merges views into buffers and restates every operator's rows in the rows of those buffers."""
+    groups = list(_views(graph))
+    buffer = {tensor: index for index, group in enumerate(groups) for tensor in group}
+    tensors = tuple(_buffer(group) for group in groups)
+    operators = tuple(op for op in graph.operators if not isinstance(op, Reshape))
+    network = geometry.Network(
+        tensors=tensors,
+        operators=tuple(_operator(op, tensors, buffer) for op in operators),
+        inputs=tuple(dict.fromkeys(buffer[t] for t in graph.inputs)),
+        outputs=tuple(dict.fromkeys(buffer[t] for t in graph.outputs if t in buffer)),
+    )
+    return Lowered(network, buffer, operators)
+
+
+def _views(graph: Graph) -> Iterator[list[Tensor]]:
+    """Groups of tensors that are the same bytes in different shapes; constants live in flash and are left out."""
+    source = {op.output: op.input(0) for op in graph.operators if isinstance(op, Reshape)}
+    groups: dict[Tensor, list[Tensor]] = {}
+    for tensor in graph.tensors():
+        if tensor.constant:
+            continue
+        root = tensor
+        while root in source:
+            root = source[root]
+        groups.setdefault(root, []).append(tensor)
+    yield from groups.values()
+
+
+def _buffer(group: list[Tensor]) -> geometry.Tensor:
+    """One buffer whose rows divide the rows of all its views."""
+    row_bytes = math.gcd(*(tensor.row_bytes for tensor in group))
+    alignment = max(math.gcd(row_bytes, MAX_ALIGNMENT), *(tensor.dtype.itemsize for tensor in group), 1)
+    return geometry.Tensor(group[0].name, group[0].bytes // row_bytes, row_bytes, alignment)
+
+
+def _operator(op: Operator, tensors: tuple[geometry.Tensor, ...], buffer: dict[Tensor, int]) -> geometry.Operator:
+    def access(tensor: Tensor, ranges: geometry.Ranges, in_place: bool = False) -> geometry.Access:
+        index = buffer[tensor]
+        return geometry.Access(index, ranges.scaled(tensor.row_bytes // tensors[index].row_bytes), in_place)
+
+    return geometry.Operator(
+        name=op.name,
+        reads=tuple(
+            access(t, op.reads(i), op.in_place(i)) for i, t in enumerate(op.inputs) if t is not None and not t.constant
+        ),
+        writes=tuple(access(t, op.writes(i)) for i, t in enumerate(op.outputs)),
+        steps=op.steps,
+        scratch=op.scratch,
+        scratch_per_step=op.scratch_per_step,
+        state=op.state,
+        macs=op.macs,
+        weight_bytes=sum(t.bytes for t in op.present_inputs if t.constant),
+        reversible=op.reversible,
+    )

@@ -1,0 +1,158 @@
+"""Links a model and its harness into the image of an emulated core, and says what lies in it."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tflm_mcunet.execute import cortex_m, harness
+from tflm_mcunet.execute.build import BuildError, call, find_tool
+from tflm_mcunet.execute.generated import Generated
+
+REMEDY = "apt-get install qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi"
+FLAGS = ("-O2",)
+STACK_BYTES = 128 << 10
+_ALWAYS = ("-std=gnu99", "-mthumb", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-g")
+_LINK = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,-Map=image.map", "-Wl,--no-warn-rwx-segments")
+# No memcpy or strlen made out of loops: what comes from a library is then the model's doing.
+_HARNESS = ("-O2", "-ffreestanding", "-fno-tree-loop-distribute-patterns")
+_SECTIONS = ("text", "rodata", "data", "bss")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes by kind of section: instructions, constants, initialised and zeroed variables."""
+
+    text: int = 0
+    rodata: int = 0
+    data: int = 0
+    bss: int = 0
+
+    @property
+    def flash(self) -> int:
+        """Bytes of flash: everything but .bss, as .data has its initial values there."""
+        return self.text + self.rodata + self.data
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An input section in the image: its kind, place, size in bytes, and who brought it: model, harness or library."""
+
+    section: str
+    address: int
+    size: int
+    owner: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """A linked image.
+
+    Attributes:
+        elf: the file.
+        symbols: address of each symbol.
+        pieces: the input sections that were kept.
+    """
+
+    elf: Path
+    symbols: Mapping[str, int]
+    functions: Mapping[int, str]
+    pieces: Sequence[Piece]
+
+    def sizes(self, owner: str | None = None) -> Sizes:
+        """Sizes of all, or of what `owner` brought; padding between input sections and the stack are not in them."""
+        totals = dict.fromkeys(_SECTIONS, 0)
+        for piece in self.pieces:
+            if owner in (None, piece.owner):
+                totals[piece.section] += piece.size
+        return Sizes(**totals)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return sorted(self.functions)
+
+    @cached_property
+    def _code(self) -> list[Piece]:
+        return sorted((piece for piece in self.pieces if piece.section == "text"), key=lambda piece: piece.address)
+
+    def function_at(self, address: int) -> str:
+        """The function that holds `address`, or '?'."""
+        index = bisect_right(self._starts, address) - 1
+        return self.functions[self._starts[index]] if index >= 0 else "?"
+
+    def owner_at(self, address: int) -> str:
+        """Whose code lies at `address`: model, harness or library."""
+        index = bisect_right([piece.address for piece in self._code], address) - 1
+        return self._code[index].owner if index >= 0 else "library"
+
+
+def build_image(model: Generated, core: cortex_m.Core, folder: Path, flags: Sequence[str] = FLAGS) -> Image:
+    """Compiles and links `model` with the harness for `core` inside `folder`.
+
+    Args:
+        flags: options for the model's sources; the harness is always built with -O2.
+
+    Raises:
+        BuildError: the compiler or linker failed, for instance because a region overflowed.
+        ToolMissing: there is no cross compiler.
+    """
+    compiler = find_tool("arm-none-eabi-gcc", REMEDY)
+    harness.write_model_header(model, folder)
+    (folder / "memory.ld").write_text(_memory(core))
+    includes = [f"-I{path}" for path in (Path(model.folder).resolve(), harness.FOLDER, folder)]
+    ours = [harness.FOLDER / "main.c", cortex_m.FOLDER / "startup.c", cortex_m.FOLDER / "port_semihosting.c"]
+    common = [compiler, *core.flags, *_ALWAYS, *includes, "-c"]
+    objects = []
+    for owner, sources, options in (("model", model.sources, flags), ("harness", ours, _HARNESS)):
+        (folder / owner).mkdir(exist_ok=True)
+        call([*common, *options, *sources], folder=folder / owner)
+        objects += [f"{owner}/{Path(source).stem}.o" for source in sources]
+    script: list[str | Path] = ["-T", cortex_m.FOLDER / "image.ld", "-L", folder, f"-Wl,--defsym=stack_bytes={STACK_BYTES}"]
+    call([compiler, *core.flags, "-mthumb", *_LINK, *script, *objects, "-lm", "-o", "image.elf"], folder=folder)
+    return _inspect(folder)
+
+
+def _memory(core: cortex_m.Core) -> str:
+    """The MEMORY command of the linker script; regions that coincide become one with aliases."""
+    regions: dict[cortex_m.Region, str] = {}
+    lines, aliases = [], []
+    for name in ("code", "constants", "stack", "data"):
+        region: cortex_m.Region = getattr(core, name)
+        if region in regions:
+            aliases.append(f'REGION_ALIAS("{name.upper()}", {regions[region]})')
+        else:
+            regions[region] = name.upper()
+            lines.append(f"    {name.upper()} : ORIGIN = {region.origin:#x}, LENGTH = {region.length:#x}")
+    return "\n".join(["MEMORY", "{", *lines, "}", *aliases]) + "\n"
+
+
+def _inspect(folder: Path) -> Image:
+    elf = folder / "image.elf"
+    symbols, functions = {}, {}
+    for line in call([find_tool("arm-none-eabi-nm", REMEDY), elf]).splitlines():
+        address, kind, name = line.split(maxsplit=2)
+        symbols[name] = int(address, 16)
+        if kind in "tTwW" and not name.startswith("$"):
+            functions[symbols[name]] = name
+    return Image(elf, symbols, functions, _pieces((folder / "image.map").read_text(errors="replace")))
+
+
+def _pieces(text: str) -> list[Piece]:
+    """The kept input sections, from the linker's map: output sections start in column 0, input sections in column 1."""
+    start = text.find("Linker script and memory map")
+    if start < 0:
+        raise BuildError("the linker wrote no memory map")
+    pattern = re.compile(r"^\.(\w+)|^ (?:\.\S+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S.*)$", re.MULTILINE)
+    pieces, section = [], ""
+    for output, address, size, source in pattern.findall(text[start:]):
+        if output:
+            section = output
+        elif section in _SECTIONS and int(size, 16):
+            owner = source.split("/")[0]
+            owner = owner if owner in ("model", "harness") else "library"
+            pieces.append(Piece(section, int(address, 16), int(size, 16), owner))
+    return pieces

@@ -1,0 +1,151 @@
+"""Runs generated C on an emulated Cortex-M and measures it: executed instructions, stack, sizes. QEMU knows no time."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tflm_mcunet.execute import cortex_m, harness
+from tflm_mcunet.execute.build import find_tool
+from tflm_mcunet.execute.counting import Counts, plugin_argument, read_counts
+from tflm_mcunet.execute.generated import Generated, RunError
+from tflm_mcunet.execute.image import (
+    FLAGS,
+    REMEDY,
+    STACK_BYTES,
+    Image,
+    Sizes,
+    build_image,
+)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What an emulated core computed and what that took.
+
+    Attributes:
+        core: its name.
+        outputs: per sample, the model's outputs.
+        stack_bytes: the deepest that any inference wrote below the stack pointer with which invoke was called.
+        image: sizes of everything linked, without the stack; model: of the generated code alone; library: of
+            what it drew from the C library (memcpy ...).
+        counts: instructions of the first sample's inference, or None where they were not asked for.
+    """
+
+    core: str
+    outputs: list[list[np.ndarray]]
+    stack_bytes: int
+    image: Sizes
+    model: Sizes
+    library: Sizes
+    counts: Counts | None
+
+    @property
+    def instructions(self) -> int:
+        """Executed instructions of one inference; raises RunError where they were not counted."""
+        if self.counts is None:
+            raise RunError("instructions were not counted: run with measure=True")
+        return self.counts.total
+
+
+def run_on(
+    core: str,
+    model: Generated,
+    samples: Sequence[Sequence[np.ndarray]],
+    *,
+    measure: bool = True,
+    flags: Sequence[str] = FLAGS,
+    timeout: float = 300.0,
+    keep: Path | None = None,
+) -> Execution:
+    """Builds `model` for `core` and runs it on every sample.
+
+    Args:
+        core: a name in cortex_m.CORES.
+        samples: at least one; per sample one array per model input.
+        measure: count instructions (about three times slower than without).
+        flags: compiler options for the model's sources.
+        timeout: seconds for QEMU.
+        keep: an existing folder in which image.elf and image.map stay, instead of a temporary one.
+
+    Raises:
+        ToolMissing: QEMU or the cross compiler is not installed.
+        BuildError: the model does not compile, or does not fit the machine.
+        RunError: it faulted, failed, or took too long; or a sample does not fit.
+        Error: no such core.
+    """
+    emulated = cortex_m.core(core)
+    if not samples:
+        raise RunError("at least one sample is needed")
+    if keep is not None:
+        return _run_in(Path(keep).resolve(), emulated, model, samples, measure, flags, timeout)
+    with tempfile.TemporaryDirectory(prefix="tflm_mcunet_") as folder:
+        return _run_in(Path(folder), emulated, model, samples, measure, flags, timeout)
+
+
+def _run_in(
+    folder: Path,
+    core: cortex_m.Core,
+    model: Generated,
+    samples: Sequence[Sequence[np.ndarray]],
+    measure: bool,
+    flags: Sequence[str],
+    timeout: float,
+) -> Execution:
+    emulator = find_tool("qemu-system-arm", REMEDY)
+    image = build_image(model, core, folder, flags)
+    harness.write_samples(model, samples, folder)
+    counts_file = folder / "counts.bin"
+    counts_file.unlink(missing_ok=True)
+    plugin = ["-plugin", plugin_argument(image, counts_file.name)] if measure else []
+    _emulate([emulator, *_machine(core), *plugin, "-kernel", "image.elf"], folder, image, timeout)
+    return Execution(
+        core.name,
+        harness.read_outputs(model, len(samples), folder),
+        _stack_bytes(folder),
+        image.sizes(),
+        image.sizes("model"),
+        image.sizes("library"),
+        read_counts(image, counts_file) if measure else None,
+    )
+
+
+def _machine(core: cortex_m.Core) -> list[str]:
+    silent = ["-display", "none", "-monitor", "none", "-serial", "none"]
+    return ["-M", core.machine, *silent, "-semihosting-config", "enable=on,target=native"]
+
+
+def _emulate(command: list[str], folder: Path, image: Image, timeout: float) -> None:
+    """Runs QEMU in `folder`; raises RunError that says what went wrong unless the program ended well."""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=timeout, check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise RunError(f"QEMU took longer than {timeout:g} s") from None
+    if done.returncode == 0:
+        return
+    fault = re.search(r"fault: cfsr (0x\w+) pc 0x(\w+)", done.stderr)
+    if fault:
+        where = image.function_at(int(fault[2], 16)) if int(fault[2], 16) else "an overflown stack"
+        raise RunError(f"the core faulted in {where} (CFSR {fault[1]}, pc 0x{fault[2]})")
+    if "Lockup" in done.stderr:
+        raise RunError("the core locked up: a fault while a fault was handled, most likely an overflown stack")
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    reason = harness.FAILURES.get(done.returncode) or (lines[0] if lines else f"status {done.returncode}")
+    raise RunError(f"the emulated program failed: {reason}")
+
+
+def _stack_bytes(folder: Path) -> int:
+    """The deepest stack of all inferences; raises RunError where the whole stack was used."""
+    deepest = int(np.fromfile(folder / "stack.bin", np.uint32).max())
+    if deepest > STACK_BYTES - 1024:
+        raise RunError(f"an inference needs more than the {STACK_BYTES} bytes of stack that the image has")
+    return deepest

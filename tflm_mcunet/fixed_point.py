@@ -1,0 +1,82 @@
+"""TFLM's fixed-point parameters, computed offline bit for bit (tensorflow/lite/kernels/internal/quantization_util.cc)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflm_mcunet.errors import Error
+from tflm_mcunet.graph import Tensor
+
+LIMITS = {np.dtype(kind): (np.iinfo(kind).min, np.iinfo(kind).max) for kind in (np.int8, np.uint8, np.int16, np.int32)}
+
+
+def round_half_away(value: float) -> int:
+    """C's round(): ties go away from zero."""
+    return int(math.floor(abs(value) + 0.5)) * (1 if value >= 0 else -1)
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """(multiplier, shift) with real = multiplier * 2^(shift - 31) and multiplier in [2^30, 2^31), as QuantizeMultiplier.
+
+    Raises Error where `real` is negative or not finite.
+    """
+    if not math.isfinite(real) or real < 0:
+        raise Error(f"a rescaling factor of {real} is not usable")
+    if real == 0:
+        return 0, 0
+    fraction, shift = math.frexp(real)
+    multiplier = round_half_away(fraction * (1 << 31))
+    if multiplier == 1 << 31:
+        multiplier //= 2
+        shift += 1
+    if shift < -31:
+        return 0, 0
+    if shift > 30:
+        raise Error(f"a rescaling factor of {real} is too large for 32-bit fixed point")
+    return multiplier, shift
+
+
+def quantize_multipliers(reals: Sequence[float]) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+    """Vectors of multipliers (int32) and shifts (int8), one per output channel."""
+    pairs = [quantize_multiplier(real) for real in reals]
+    return np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int8)
+
+
+def multiply(value: int, multiplier: int, shift: int) -> int:
+    """MultiplyByQuantizedMultiplier with gemmlowp's double rounding (tensorflow/lite/kernels/internal/common.cc).
+
+    `value` shifted left wraps to 32 bits as it does on the device.
+    """
+    left, right = max(shift, 0), max(-shift, 0)
+    value = ((value << left) + (1 << 31)) % (1 << 32) - (1 << 31)
+    high = (value * multiplier + (1 << 30)) >> 31
+    remainder = high & ((1 << right) - 1)
+    threshold = (((1 << right) - 1) >> 1) + (high < 0)
+    return (high >> right) + (remainder > threshold)
+
+
+def quantize(real: float, tensor: Tensor) -> int:
+    """The integer nearest to a real value in the tensor's scale, in TFLM's single precision; not clamped."""
+    quotient = np.float32(real) / np.float32(tensor.scale)
+    if not abs(quotient) < 2**31:
+        raise Error(f"tensor {tensor}: {real} is not representable at scale {tensor.scale}")
+    return tensor.zero_point + round_half_away(float(quotient))
+
+
+def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
+    """(min, max) of the output after its fused activation, as CalculateActivationRangeQuantized (kernel_util.cc).
+
+    `activation` is NONE, RELU, RELU6 or RELU_N1_TO_1.
+    """
+    low, high = LIMITS[output.dtype]
+    if activation != "NONE":
+        floor = -1.0 if activation == "RELU_N1_TO_1" else 0.0
+        low = max(low, quantize(floor, output))
+    if activation in ("RELU6", "RELU_N1_TO_1"):
+        ceiling = 6.0 if activation == "RELU6" else 1.0
+        high = min(high, quantize(ceiling, output))
+    return low, high

@@ -1,0 +1,92 @@
+"""FULLY_CONNECTED, with and without bias, per tensor or per channel (reference/integer_ops/fully_connected.h)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from patch_scheduler.geometry import Ranges, whole
+from tflm_mcunet.operators.base import Options, Record, has_one_output, is_int8
+from tflm_mcunet.operators.convolution import Convolution, activation_is_clamp, bias_is_int32, folded_bias, weights_are_int8
+
+
+def weights_fit_input(op: FullyConnected) -> str | None:
+    """Weights are [outputs, depth]; input and output hold depth and outputs values per row."""
+    weights, source, target = op.input(1), op.input(0), op.output
+    if len(weights.shape) != 2 or min(weights.shape) < 1 or not target.shape or target.shape[-1] != weights.shape[0]:
+        return f"tensors {source}, {weights}, {target}"
+    if source.elements * weights.shape[0] != target.elements * weights.shape[1]:
+        return f"tensors {source}, {weights}, {target}"
+    return None
+
+
+def weights_are_row_major(op: FullyConnected) -> str | None:
+    """Weights are in the default format and per-channel scales run along axis 0."""
+    quantization = op.input(1).quantization
+    if op.format != "DEFAULT":
+        return f"format {op.format}"
+    if quantization is not None and not quantization.per_tensor and quantization.axis != 0:
+        return f"axis {quantization.axis}"
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class FullyConnected(Convolution):
+    """A matrix product of each row of `depth` inputs with the weights."""
+
+    kind = "FULLY_CONNECTED"
+    constraints = (
+        has_one_output,
+        is_int8,
+        weights_fit_input,
+        weights_are_int8,
+        weights_are_row_major,
+        bias_is_int32,
+        activation_is_clamp,
+    )
+
+    format: str = field(default="DEFAULT", kw_only=True)
+
+    @classmethod
+    def attributes(cls, options: Options) -> dict[str, Any]:
+        return {"activation": options["FusedActivationFunction"], "format": options["WeightsFormat"]}
+
+    @property
+    def steps(self) -> int:
+        return 1
+
+    def reads(self, position: int) -> Ranges:
+        return whole(1, self.input(position).rows)
+
+    def writes(self, position: int) -> Ranges:
+        return whole(1, self.output.rows)
+
+    @property
+    def channel_scales(self) -> list[float]:
+        """As TFLM: per tensor, input and weight scales are multiplied in single precision; per channel in double."""
+        quantization = self.input(1).quantization
+        assert quantization is not None
+        if not quantization.per_tensor:
+            return super().channel_scales
+        product = np.float32(self.input(0).scale) * np.float32(quantization.scale[0])
+        return [float(product) / self.output.scale] * self.output.shape[-1]
+
+    def describe(self) -> str:
+        return "" if self.activation == "NONE" else self.activation
+
+    def record(self) -> Record:
+        return Record(
+            "fully_connected",
+            {
+                "input": self.input(0),
+                "output": self.output,
+                "weights": self.weights,
+                "bias": folded_bias(self.bias, self.weights, self.input(0).zero_point),
+                "batches": self.output.elements // self.output.shape[-1],
+                "in_c": self.weights.shape[1],
+                "out_c": self.weights.shape[0],
+                **self.requantization,
+            },
+        )

@@ -1,0 +1,254 @@
+"""Reads a .tflite flatbuffer into a Graph, trusting no size, offset or index in it."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tflite
+
+from tflm_mcunet.errors import Error
+from tflm_mcunet.graph import Array, Graph, Quantization, Tensor
+from tflm_mcunet.operators import OPERATORS
+from tflm_mcunet.operators.base import Operator, Unsupported
+
+MAX_TENSOR_BYTES = 1 << 26
+"""No tensor of a microcontroller comes near 64 MB; larger ones are refused before anything is allocated for them."""
+
+MAX_ROWS = 1 << 15
+"""Rows are counted in int16 on the device."""
+
+DTYPES: dict[int, np.dtype[Any]] = {
+    tflite.TensorType.FLOAT32: np.dtype(np.float32),
+    tflite.TensorType.INT32: np.dtype(np.int32),
+    tflite.TensorType.UINT8: np.dtype(np.uint8),
+    tflite.TensorType.INT64: np.dtype(np.int64),
+    tflite.TensorType.INT16: np.dtype(np.int16),
+    tflite.TensorType.INT8: np.dtype(np.int8),
+    tflite.TensorType.BOOL: np.dtype(np.bool_),
+}
+
+
+class MalformedModel(Error):
+    """The file is not a usable .tflite."""
+
+
+def read(model: bytes, name: str) -> Graph:
+    """The graph of subgraph 0 of a .tflite.
+
+    Raises MalformedModel where the flatbuffer is damaged, Unsupported where it is sound but asks for what the compiler does not do.
+    """
+    if len(model) < 8 or model[4:8] != b"TFL3":
+        raise MalformedModel("not a .tflite file: the identifier TFL3 is missing")
+    try:
+        return _Reader(model, name).graph()
+    except Error:
+        raise
+    except (struct.error, ValueError, TypeError, IndexError, OverflowError, KeyError, AttributeError, MemoryError) as error:
+        raise MalformedModel(f"the .tflite file is damaged ({type(error).__name__}: {error})") from error
+
+
+def _names(enum: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enum).items() if not name.startswith("_")}
+
+
+TYPE_NAMES = _names(tflite.TensorType)
+OPTION_NAMES = _names(tflite.BuiltinOptions)
+ENUMS: dict[str, dict[int, str]] = {
+    "Padding": _names(tflite.Padding),
+    "FusedActivationFunction": _names(tflite.ActivationFunctionType),
+    "WeightsFormat": _names(tflite.FullyConnectedOptionsWeightsFormat),
+    "Mode": _names(tflite.MirrorPadMode),
+}
+
+
+class _Options(dict[str, Any]):
+    """Builtin options by field name; enumerations as their names."""
+
+    def __init__(self, table: Any, label: str) -> None:
+        super().__init__()
+        self.table, self.label = table, label
+
+    def __missing__(self, key: str) -> Any:
+        field = getattr(self.table, key, None)
+        if field is None:
+            raise MalformedModel(f"{self.label}: its builtin options lack {key}")
+        value = field()
+        if key in ENUMS:
+            if value not in ENUMS[key]:
+                raise MalformedModel(f"{self.label}: {key} has the unknown value {value}")
+            value = ENUMS[key][value]
+        return value
+
+
+class _Reader:
+    def __init__(self, model: bytes, name: str) -> None:
+        self.bytes = model
+        self.name = name
+        self.model = tflite.Model.GetRootAs(model, 0)
+
+    def graph(self) -> Graph:
+        if self.model.SubgraphsLength() < 1:
+            raise MalformedModel("the model has no subgraph")
+        if self.model.SubgraphsLength() > 1:
+            raise Unsupported(f"the model has {self.model.SubgraphsLength()} subgraphs; control flow is not supported")
+        subgraph = self.model.Subgraphs(0)
+        tensors = list(self.tensors(subgraph))
+        inputs = self.interface(subgraph.Inputs, subgraph.InputsLength(), tensors, "input")
+        outputs = self.interface(subgraph.Outputs, subgraph.OutputsLength(), tensors, "output")
+        operators = tuple(self.operators(subgraph, tensors, inputs))
+        self.check_definitions(operators, inputs, outputs)
+        return Graph(self.name, inputs, outputs, operators)
+
+    def length(self, count: int, what: str) -> int:
+        """A vector's length, once it is known that its elements fit the file."""
+        if count * 4 > len(self.bytes):
+            raise MalformedModel(f"the .tflite file is damaged: {count} {what} in {len(self.bytes)} bytes")
+        return count
+
+    def tensors(self, subgraph: Any) -> Iterator[Tensor]:
+        for index in range(self.length(subgraph.TensorsLength(), "tensors")):
+            table = subgraph.Tensors(index)
+            name = (table.Name() or b"").decode("utf-8", "replace") or f"tensor_{index}"
+            shape = tuple(int(table.Shape(i)) for i in range(self.length(table.ShapeLength(), "dimensions")))
+            if table.Type() not in DTYPES:
+                kind = TYPE_NAMES.get(table.Type(), table.Type())
+                raise Unsupported(f"tensor {index} '{name}': type {kind} is not supported; quantise the model to int8")
+            dtype = DTYPES[table.Type()]
+            self.check_shape(index, name, shape, dtype)
+            if table.IsVariable():
+                raise Unsupported(f"tensor {index} '{name}': variables are not supported")
+            if table.Sparsity() is not None:
+                raise Unsupported(f"tensor {index} '{name}': sparse weights are not supported")
+            data = self.data(index, name, table.Buffer(), shape, dtype)
+            yield Tensor(name, shape, dtype, self.quantization(index, name, table.Quantization(), shape), data, index)
+
+    @staticmethod
+    def check_shape(index: int, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        size, rows = dtype.itemsize, 1
+        for position, extent in enumerate(shape):
+            if extent < 1:
+                raise Unsupported(f"tensor {index} '{name}': dimension {position} is {extent}; shapes must be static and not empty")
+            size *= extent
+            rows *= extent if position < len(shape) - 2 else 1
+            if size > MAX_TENSOR_BYTES or (len(shape) > 3 and rows > MAX_ROWS):
+                raise Unsupported(f"tensor {index} '{name}': shape {shape[:8]} is too large for a microcontroller")
+        if len(shape) > 6:
+            raise Unsupported(f"tensor {index} '{name}': {len(shape)} dimensions; at most 6 are supported")
+
+    def data(self, index: int, name: str, buffer: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array | None:
+        if not 0 <= buffer < self.length(self.model.BuffersLength(), "buffers"):
+            raise MalformedModel(f"tensor {index} '{name}': buffer {buffer} does not exist")
+        table = self.model.Buffers(buffer)
+        if table.Offset() or table.Size():
+            raise Unsupported(f"tensor {index} '{name}': its data lies outside the flatbuffer")
+        count = table.DataLength()
+        if count == 0:
+            return None
+        expected = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        if count < expected:
+            raise MalformedModel(f"tensor {index} '{name}': buffer {buffer} holds {count} bytes, {expected} are needed")
+        raw = np.asarray(table.DataAsNumpy())
+        if raw.size != count:
+            raise MalformedModel(f"tensor {index} '{name}': buffer {buffer} ends past the file")
+        return raw[:expected].view(np.uint8).copy().view(dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(shape)
+
+    def quantization(self, index: int, name: str, table: Any, shape: tuple[int, ...]) -> Quantization | None:
+        if table is None or table.ScaleLength() == 0 or table.ZeroPointLength() == 0:
+            return None
+        label = f"tensor {index} '{name}'"
+        scales = tuple(float(table.Scale(i)) for i in range(self.length(table.ScaleLength(), "scales")))
+        zeros = tuple(int(table.ZeroPoint(i)) for i in range(self.length(table.ZeroPointLength(), "zero points")))
+        if len(zeros) not in (1, len(scales)):
+            raise MalformedModel(f"{label}: {len(scales)} scales but {len(zeros)} zero points")
+        if not all(np.isfinite(scale) and scale >= 0 for scale in scales):
+            raise MalformedModel(f"{label}: scales must be finite and not negative")
+        if not all(-(1 << 15) <= zero < 1 << 16 for zero in zeros):
+            raise MalformedModel(f"{label}: zero point out of range")
+        axis = int(table.QuantizedDimension())
+        return Quantization(scales, zeros if len(zeros) == len(scales) else zeros * len(scales), axis)
+
+    def interface(self, item: Callable[[int], int], count: int, tensors: list[Tensor], what: str) -> tuple[Tensor, ...]:
+        indices = [int(item(i)) for i in range(self.length(count, f"{what}s"))]
+        if not indices:
+            raise MalformedModel(f"the model has no {what}")
+        for index in indices:
+            if not 0 <= index < len(tensors):
+                raise MalformedModel(f"{what} tensor {index} does not exist")
+        return tuple(tensors[index] for index in indices)
+
+    def operators(self, subgraph: Any, tensors: list[Tensor], inputs: tuple[Tensor, ...]) -> Iterator[Operator]:
+        for index in range(self.length(subgraph.OperatorsLength(), "operators")):
+            table = subgraph.Operators(index)
+            kind = self.kind(index, table.OpcodeIndex())
+            ins = self.operands(index, kind, table.Inputs, table.InputsLength(), tensors)
+            outs = self.operands(index, kind, table.Outputs, table.OutputsLength(), tensors)
+            if not outs or None in outs:
+                raise MalformedModel(f"operator {index} ({kind}): an output is missing")
+            label = f"operator {index} ({kind} '{outs[0].name}')"  # type: ignore[union-attr]
+            if kind not in OPERATORS:
+                raise Unsupported(f"{label}: this operator is not supported; see tflm-mcunet operators")
+            attributes = OPERATORS[kind].attributes(_Options(self.options(table, label), label))
+            yield OPERATORS[kind](ins, outs, index=index, **attributes)  # type: ignore[arg-type]
+
+    def kind(self, index: int, opcode: int) -> str:
+        if not 0 <= opcode < self.length(self.model.OperatorCodesLength(), "operator codes"):
+            raise MalformedModel(f"operator {index}: operator code {opcode} does not exist")
+        code = self.model.OperatorCodes(opcode)
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        name = tflite.BUILTIN_OPCODE2NAME.get(number)
+        if name is None:
+            raise Unsupported(f"operator {index}: builtin operator {number} is not supported")
+        if name == "CUSTOM":
+            custom = (code.CustomCode() or b"").decode("utf-8", "replace")
+            raise Unsupported(f"operator {index}: the custom operator '{custom}' is not supported")
+        return str(name)
+
+    def operands(
+        self, index: int, kind: str, item: Callable[[int], int], count: int, tensors: list[Tensor]
+    ) -> tuple[Tensor | None, ...]:
+        found: list[Tensor | None] = []
+        for position in range(self.length(count, "operands")):
+            number = int(item(position))
+            if not -1 <= number < len(tensors):
+                raise MalformedModel(f"operator {index} ({kind}): tensor {number} does not exist")
+            found.append(None if number == -1 else tensors[number])
+        return tuple(found)
+
+    def options(self, table: Any, label: str) -> Any:
+        name = OPTION_NAMES.get(table.BuiltinOptionsType(), "NONE")
+        union = table.BuiltinOptions()
+        if name == "NONE" or union is None:
+            return None
+        options = getattr(tflite, name)()
+        options.Init(union.Bytes, union.Pos)
+        return options
+
+    @staticmethod
+    def check_definitions(operators: tuple[Operator, ...], inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
+        """Every tensor is defined once, before it is read."""
+        defined = set(inputs)
+        for tensor in inputs:
+            if tensor.constant:
+                raise MalformedModel(f"input tensor {tensor} is a constant")
+        for op in operators:
+            for tensor in op.present_inputs:
+                if not tensor.constant and tensor not in defined:
+                    raise MalformedModel(f"{op.label}: tensor {tensor} is read before it is computed")
+            for tensor in op.outputs:
+                if tensor.constant or tensor in defined:
+                    raise MalformedModel(f"{op.label}: tensor {tensor} is computed twice")
+                defined.add(tensor)
+        for tensor in outputs:
+            if not tensor.constant and tensor not in defined:
+                raise MalformedModel(f"output tensor {tensor} is never computed")
+
+
+def prefix_of(path: str) -> str:
+    """A C identifier made of a file name: letters, digits and underscores, not starting with a digit."""
+    stem = re.sub(r"\.tflite$", "", path.replace("\\", "/").rsplit("/", 1)[-1])
+    word = re.sub(r"\W+", "_", stem, flags=re.ASCII).strip("_").lower() or "model"
+    return word if not word[0].isdigit() else f"m{word}"
