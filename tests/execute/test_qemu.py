@@ -110,12 +110,12 @@ def test_models_of_megabytes_fit(tmp_path):
 @pytest.mark.parametrize("core", cortex_m.CORES)
 @pytest.mark.parametrize("code", ["movs r0, #0\\n mvns r0, r0\\n ldr r0, [r0]\\n bx lr", "udf #1", "movs r0, #0\\n bx r0"])
 def test_faults_are_errors(tmp_path, core, code):
-    with pytest.raises(RunError, match="faulted|overflown stack"):
+    with pytest.raises(RunError, match=r"faulted|overflown stack"):
         run_on(core, _naked(tmp_path, code), [[toys.SAMPLE]], timeout=20)
 
 
 def test_a_stack_overflow_is_an_error(tmp_path):
-    with pytest.raises(RunError, match="stack|faulted"):
+    with pytest.raises(RunError, match=r"stack|faulted"):
         run_on("cortex-m4", _naked(tmp_path, "1: push {r0-r7}\\n b 1b"), [[toys.SAMPLE]], timeout=20)
 
 

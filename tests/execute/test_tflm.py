@@ -87,7 +87,7 @@ def test_a_killed_worker_is_replaced(tflm):
 def test_too_long_is_an_error(tflm):
     image = np.ones((1, 512, 512, 16), np.int8)
     with Tflm(timeout=0.2) as hasty:
-        with pytest.raises(TflmError, match="took longer than 0.2 s"):
+        with pytest.raises(TflmError, match=r"took longer than 0\.2 s"):
             hasty.run(relu_model((1, 512, 512, 16), length=50), [[image]] * 3)
         np.testing.assert_array_equal(hasty.run(relu_model(), [[SAMPLE]])[0].outputs[0], RELU)
 

@@ -136,7 +136,7 @@ class HostModel:
         except AttributeError:
             raise RunError(f"the compiled code has no function {self._prefix}_{name}") from None
         function.argtypes, function.restype = arguments, ctypes.c_void_p
-        return function  # type: ignore[no-any-return]
+        return function
 
     def _check_count(self, inputs: Sequence[np.ndarray]) -> None:
         if len(inputs) != len(self._inputs):

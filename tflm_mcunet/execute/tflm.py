@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
@@ -23,7 +24,7 @@ _MISSING = "verify needs the TFLM interpreter: pip install 'tflm-mcunet[verify]'
 _STARTUP_SECONDS = 60.0
 
 
-class TflmMissing(Error):
+class TflmMissing(Error):  # noqa: N818 (reads as a sentence in raise)
     """TFLM's Python interpreter is not installed."""
 
 
@@ -108,10 +109,8 @@ class Tflm:
         process = self._start()
         assert process.stdin is not None
         self._log.truncate(0)
-        try:
+        with suppress(BrokenPipeError):  # the worker is gone; _reply says why
             send(process.stdin, (kind, model, samples))
-        except BrokenPipeError:
-            pass  # the worker is gone; _reply says why
         status, value = self._reply(self._timeout)
         if status != "ok":
             raise TflmError(f"TFLM: {value}{_last_line(self._log_text())}")
@@ -120,7 +119,8 @@ class Tflm:
     def _reply(self, seconds: float) -> Any:
         """The worker's next frame; raises TflmError, with the worker stopped, where it dies or takes too long."""
         process = self._process
-        assert process is not None and process.stdout is not None
+        assert process is not None
+        assert process.stdout is not None
         expired = threading.Event()
 
         def expire() -> None:
@@ -160,10 +160,8 @@ class Tflm:
         process.wait()
         for stream in (process.stdin, process.stdout):
             assert stream is not None
-            try:
+            with suppress(BrokenPipeError):  # a request was still buffered
                 stream.close()
-            except BrokenPipeError:
-                pass  # a request was still buffered
 
     def _log_text(self) -> str:
         self._log.seek(0)

@@ -127,7 +127,7 @@ def main() -> None:
             return
         try:
             send(replies, ("ok", _answer(*request)))
-        except Exception as error:  # noqa: BLE001 (a broken flatbuffer raises anything)
+        except Exception as error:  # a broken flatbuffer raises anything
             send(replies, ("error", f"{error}".splitlines()[0] if str(error) else type(error).__name__))
 
 
