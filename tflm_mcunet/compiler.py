@@ -17,6 +17,7 @@ from tflm_mcunet.tflite.reader import read
 class Program:
     """Everything the compiler knows of one compiled model."""
 
+    prefix: str
     source: Graph
     graph: Graph
     lowered: Lowered
@@ -34,4 +35,4 @@ def build(model: bytes, prefix: str, trace: Callable[[str], None] | None = None)
     schedule, plan = schedule_layers(lowered.network)
     validate(lowered.network, schedule, plan)
     emission = emit(graph, lowered, schedule, plan, prefix, {})
-    return Program(source, graph, lowered, schedule, plan, emission)
+    return Program(prefix, source, graph, lowered, schedule, plan, emission)
