@@ -9,7 +9,7 @@ import pytest
 
 from tests.execute import toys
 from tflm_mcunet.errors import Error
-from tflm_mcunet.execute import build, cortex_m
+from tflm_mcunet.execute import build, cores
 from tflm_mcunet.execute.build import BuildError, ToolMissing
 from tflm_mcunet.execute.generated import RunError
 from tflm_mcunet.execute.image import Sizes
@@ -31,7 +31,7 @@ def _naked(folder, code: str):
     return model
 
 
-@pytest.mark.parametrize("core", cortex_m.CORES)
+@pytest.mark.parametrize("core", cores.CORES)
 def test_every_core_computes(tmp_path, core):
     samples = [[toys.SAMPLE], [toys.SAMPLE[:, ::-1]]]
     result = run_on(core, toys.whole(tmp_path, body="static volatile float f = 2; f = f * 3;"), samples)
@@ -40,7 +40,7 @@ def test_every_core_computes(tmp_path, core):
     assert 0 < result.counts.functions["toy_invoke"] <= result.instructions < 2000
 
 
-@pytest.mark.parametrize("core", cortex_m.CORES)
+@pytest.mark.parametrize("core", cores.CORES)
 @pytest.mark.parametrize(
     ("code", "instructions"),
     [
@@ -107,7 +107,7 @@ def test_models_of_megabytes_fit(tmp_path):
         assert result.model.bss >= 3000000
 
 
-@pytest.mark.parametrize("core", cortex_m.CORES)
+@pytest.mark.parametrize("core", cores.CORES)
 @pytest.mark.parametrize("code", ["movs r0, #0\\n mvns r0, r0\\n ldr r0, [r0]\\n bx lr", "udf #1", "movs r0, #0\\n bx r0"])
 def test_faults_are_errors(tmp_path, core, code):
     with pytest.raises(RunError, match=r"faulted|overflown stack"):

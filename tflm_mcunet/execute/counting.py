@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tflm_mcunet.execute import cortex_m
+from tflm_mcunet.execute import cores
 from tflm_mcunet.execute.build import call, host_compiler
 from tflm_mcunet.execute.generated import RunError
 from tflm_mcunet.execute.image import Image
@@ -45,7 +45,7 @@ def plugin() -> Path:
     path = Path(folder) / "count.so"
     lazy = ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
     flags = ["-std=gnu99", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", *lazy]
-    call([*host_compiler(), *flags, cortex_m.FOLDER / "count.c", "-o", path])
+    call([*host_compiler(), *flags, cores.FOLDER / "count.c", "-o", path])
     return path
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tflm_mcunet.execute import cortex_m, harness
+from tflm_mcunet.execute import cores, harness
 from tflm_mcunet.execute.build import BuildError, call, find_tool
 from tflm_mcunet.execute.generated import Generated
 
@@ -90,7 +90,7 @@ class Image:
         return self._code[index].owner if index >= 0 else "library"
 
 
-def build_image(model: Generated, core: cortex_m.Core, folder: Path, flags: Sequence[str] = FLAGS) -> Image:
+def build_image(model: Generated, core: cores.Core, folder: Path, flags: Sequence[str] = FLAGS) -> Image:
     """Compiles and links `model` with the harness for `core` inside `folder`.
 
     Args:
@@ -104,24 +104,24 @@ def build_image(model: Generated, core: cortex_m.Core, folder: Path, flags: Sequ
     harness.write_model_header(model, folder)
     (folder / "memory.ld").write_text(_memory(core))
     includes = [f"-I{path}" for path in (Path(model.folder).resolve(), harness.FOLDER, folder)]
-    ours = [harness.FOLDER / "main.c", cortex_m.FOLDER / "startup.c", cortex_m.FOLDER / "port_semihosting.c"]
+    ours = [harness.FOLDER / "main.c", cores.FOLDER / "startup.c", cores.FOLDER / "port_semihosting.c"]
     common = [compiler, *core.flags, *_ALWAYS, *includes, "-c"]
     objects = []
     for owner, sources, options in (("model", model.sources, flags), ("harness", ours, _HARNESS)):
         (folder / owner).mkdir(exist_ok=True)
         call([*common, *options, *sources], folder=folder / owner)
         objects += [f"{owner}/{Path(source).stem}.o" for source in sources]
-    script: list[str | Path] = ["-T", cortex_m.FOLDER / "image.ld", "-L", folder, f"-Wl,--defsym=stack_bytes={STACK_BYTES}"]
+    script: list[str | Path] = ["-T", cores.FOLDER / "image.ld", "-L", folder, f"-Wl,--defsym=stack_bytes={STACK_BYTES}"]
     call([compiler, *core.flags, "-mthumb", *_LINK, *script, *objects, "-lm", "-o", "image.elf"], folder=folder)
     return _inspect(folder)
 
 
-def _memory(core: cortex_m.Core) -> str:
+def _memory(core: cores.Core) -> str:
     """The MEMORY command of the linker script; regions that coincide become one with aliases."""
-    regions: dict[cortex_m.Region, str] = {}
+    regions: dict[cores.Region, str] = {}
     lines, aliases = [], []
     for name in ("code", "constants", "stack", "data"):
-        region: cortex_m.Region = getattr(core, name)
+        region: cores.Region = getattr(core, name)
         if region in regions:
             aliases.append(f'REGION_ALIAS("{name.upper()}", {regions[region]})')
         else:

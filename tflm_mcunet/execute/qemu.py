@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tflm_mcunet.execute import cortex_m, harness
+from tflm_mcunet.execute import cores, harness
 from tflm_mcunet.execute.build import find_tool
 from tflm_mcunet.execute.counting import Counts, plugin_argument, read_counts
 from tflm_mcunet.execute.generated import Generated, RunError
@@ -67,9 +67,9 @@ def run_on(
     """Builds `model` for `core` and runs it on every sample.
 
     Args:
-        core: a name in cortex_m.CORES.
+        core: a name in cores.CORES.
         samples: at least one; per sample one array per model input.
-        measure: count instructions (about three times slower than without).
+        measure: count instructions (a little slower than without).
         flags: compiler options for the model's sources.
         timeout: seconds for QEMU.
         keep: an existing folder in which image.elf and image.map stay, instead of a temporary one.
@@ -80,7 +80,7 @@ def run_on(
         RunError: it faulted, failed, or took too long; or a sample does not fit.
         Error: no such core.
     """
-    emulated = cortex_m.core(core)
+    emulated = cores.core(core)
     if not samples:
         raise RunError("at least one sample is needed")
     if keep is not None:
@@ -91,7 +91,7 @@ def run_on(
 
 def _run_in(
     folder: Path,
-    core: cortex_m.Core,
+    core: cores.Core,
     model: Generated,
     samples: Sequence[Sequence[np.ndarray]],
     measure: bool,
@@ -116,7 +116,7 @@ def _run_in(
     )
 
 
-def _machine(core: cortex_m.Core) -> list[str]:
+def _machine(core: cores.Core) -> list[str]:
     silent = ["-display", "none", "-monitor", "none", "-serial", "none"]
     return ["-M", core.machine, *silent, "-semihosting-config", "enable=on,target=native"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tflm_mcunet.errors import Error
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).with_name("cortex_m")
 MB = 1 << 20
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tflm_mcunet.execute.generated import Generated, RunError
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).with_name("program")
 FAILURES = {
     2: "the harness could not read or write its files",
     4: "invoke reported an error",
