@@ -73,6 +73,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
+        """Bytes of all rows."""
         return self.rows * self.row_bytes
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,9 +25,11 @@ class Timeline:
     length: int
 
     def first(self, operator: int) -> int:
+        """The operator's first event."""
         return int(self.events[operator].min(initial=self.length))
 
     def last(self, operator: int) -> int:
+        """The operator's last event."""
         return int(self.events[operator].max(initial=-1))
 
 
@@ -48,11 +51,12 @@ def expand(low: Int, high: Int) -> tuple[Int, Int]:
 
 
 def timeline(network: Network, events: Sequence[Event]) -> Timeline:
+    """Sorts the event list by operator; a step that runs again (recomputation) appears again."""
     table = np.array([(event.operator, event.first, event.last) for event in events], np.int64).reshape(-1, 3)
     order = np.argsort(table[:, 0], kind="stable")
     bounds = np.searchsorted(table[order, 0], np.arange(len(network.operators) + 1))
     steps, when = [], []
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for begin, end in pairwise(bounds):
         index = order[begin:end]
         step, owner = expand(table[index, 1], table[index, 2])
         steps.append(step)

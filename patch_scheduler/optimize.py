@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from patch_scheduler.conflicts import Buffer, buffers, conflicts
@@ -92,7 +91,6 @@ def _violators(network: Network, schedule: Schedule, plan: Plan) -> set[int]:
 
 
 def _offset(plan: Plan, buffer: Buffer) -> int:
-    places: Sequence[int] | dict[int, int] = {
-        "tensor": plan.tensors, "scratch": plan.scratch, "state": plan.state
-    }[buffer.kind]  # fmt: skip
-    return places[buffer.index]
+    if buffer.kind == "tensor":
+        return plan.tensors[buffer.index]
+    return (plan.scratch if buffer.kind == "scratch" else plan.state)[buffer.index]

@@ -54,6 +54,7 @@ class Peaks:
         self.memory: dict[tuple[int, int, bool], int] = {}
 
     def of(self, index: int, block: int, reverse: bool) -> int:
+        """The peak with this block and direction."""
         key = index, block, reverse
         if key not in self.memory:
             self.memory[key] = _peak(self.network.operators[index], self.profiles[index], block, reverse)

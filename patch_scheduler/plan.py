@@ -45,6 +45,7 @@ def plan(network: Network, schedule: Schedule, effort: int = EFFORT) -> Plan:
 
 
 def assemble(found: Sequence[Buffer], placement: Placement, bound: int) -> Plan:
+    """Names the offsets of a placement."""
     where = {(b.kind, b.index): offset for b, offset in zip(found, placement.offsets, strict=True)}
     return Plan(
         tuple(offset for (kind, _), offset in where.items() if kind == "tensor"),

@@ -31,7 +31,7 @@ class Schedule:
 
 def layer_by_layer(network: Network, block: tuple[int, ...], reverse: tuple[bool, ...]) -> Schedule:
     """Every operator finishes before the next one starts."""
-    events = []
+    events: list[Event] = []
     for index, operator in enumerate(network.operators):
         blocks = [
             Event(index, first, min(first + block[index], operator.steps))

@@ -37,6 +37,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class Placement:
+    """An offset per buffer, the directions (bit sets) that they leave to the operators, and the bytes they need."""
+
     offsets: tuple[int, ...]
     directions: tuple[int, ...]
     arena: int

@@ -5,33 +5,25 @@ It shares nothing with the planner but the geometry, and trusts neither the sche
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from patch_scheduler.geometry import Access, Int, Network
+from patch_scheduler.geometry import Access, Int, Network, Operator, whole
 from patch_scheduler.plan import Plan
 from patch_scheduler.schedule import Event, Schedule
 
 NOBODY = -1
-ALIGNMENT = 8  # of scratch and state
+WORK_ALIGNMENT = 8
 
 
-class InvalidPlan(ValueError):
+class InvalidPlan(ValueError):  # noqa: N818
     """The schedule or the plan would compute something else than the network."""
 
 
-@dataclass(frozen=True)
-class _Region:
-    """Bytes [low, high) that one event uses, for messages and for overlap checks."""
-
-    what: str
-    low: int
-    high: int
-
-
 def validate(network: Network, schedule: Schedule, plan: Plan) -> None:
-    """Raises InvalidPlan where a byte is out of place, unwritten or destroyed when it is needed."""
+    """Raises InvalidPlan where a byte is misplaced, unwritten or destroyed by the time it is needed."""
     replay = _Replay(network, schedule, plan)
     replay.check_places()
     replay.fill_inputs()
@@ -40,37 +32,64 @@ def validate(network: Network, schedule: Schedule, plan: Plan) -> None:
     replay.finish()
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Consecutive rows that one event reads or writes through one access, and their bytes."""
+
+    access: Access
+    low: int
+    high: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The bytes of an operator's scratch or state."""
+
+    what: str
+    begin: int
+    end: int
+
+
 class _Replay:
+    """The arena's owners and what has been written, while the events run one by one."""
+
     def __init__(self, network: Network, schedule: Schedule, plan: Plan) -> None:
         self.network, self.schedule, self.plan = network, schedule, plan
-        self.owner = np.full(max(plan.arena, 0), NOBODY, np.int32)
         rows = [tensor.rows for tensor in network.tensors]
-        self.base = np.concatenate(([0], np.cumsum(rows))).astype(np.int32)
+        first = np.concatenate(([0], np.cumsum(rows))).astype(np.int32)
+        self.first_owner, self.total_rows = first, int(first[-1])
         self.stamp = [
-            np.repeat(np.arange(first, first + tensor.rows, dtype=np.int32), tensor.row_bytes)
-            for first, tensor in zip(self.base, network.tensors, strict=False)
+            np.repeat(np.arange(start, start + tensor.rows, dtype=np.int32), tensor.row_bytes)
+            for start, tensor in zip(first[:-1], network.tensors, strict=True)
         ]
+        self.owner = np.full(max(plan.arena, 0), NOBODY, np.int32)
         self.written = [np.zeros(count, bool) for count in rows]
         self.done = [0] * len(network.operators)
-        self.total_rows = int(self.base[-1])
 
-    # places ---------------------------------------------------------------------------------------------------------
+    # Places
 
     def check_places(self) -> None:
-        """Everything lies inside the arena at an aligned offset, and everything that is needed has a place."""
+        """Everything has a place, inside the arena and aligned."""
+        count = len(self.network.operators)
         if len(self.plan.tensors) != len(self.network.tensors):
             raise InvalidPlan(f"{len(self.plan.tensors)} offsets for {len(self.network.tensors)} tensors")
+        if len(self.schedule.block) != count or len(self.schedule.reverse) != count:
+            raise InvalidPlan(f"the schedule's blocks and directions do not match {count} operators")
         for tensor, offset in zip(self.network.tensors, self.plan.tensors, strict=True):
             self._check_place(f"tensor '{tensor.name}'", offset, tensor.size, tensor.alignment)
         for index, operator in enumerate(self.network.operators):
-            for what, size, offsets in (
-                ("scratch", self._scratch_size(index), self.plan.scratch),
-                ("state", operator.state, self.plan.state),
-            ):
-                if size and index not in offsets:
-                    raise InvalidPlan(f"operator '{operator.name}' has no place for its {what}")
-                if size:
-                    self._check_place(f"{what} of operator '{operator.name}'", offsets[index], size, ALIGNMENT)
+            steps = min(self.schedule.block[index], operator.steps)
+            scratch = operator.scratch + operator.scratch_per_step * steps
+            self._check_work(f"scratch of operator '{operator.name}'", self.plan.scratch.get(index), scratch)
+            self._check_work(f"state of operator '{operator.name}'", self.plan.state.get(index), operator.state)
+
+    def _check_work(self, what: str, offset: int | None, size: int) -> None:
+        if size and offset is None:
+            raise InvalidPlan(f"{what} has no place")
+        if size and offset is not None:
+            self._check_place(what, offset, size, WORK_ALIGNMENT)
 
     def _check_place(self, what: str, offset: int, size: int, alignment: int) -> None:
         if offset < 0 or offset + size > self.plan.arena:
@@ -78,177 +97,161 @@ class _Replay:
         if offset % alignment:
             raise InvalidPlan(f"{what}: offset {offset} is not a multiple of {alignment}")
 
-    def _scratch_size(self, index: int) -> int:
-        operator = self.network.operators[index]
-        return operator.scratch + operator.scratch_per_step * min(self.schedule.block[index], operator.steps)
+    # Rows
 
-    # bytes ----------------------------------------------------------------------------------------------------------
+    def _rows(self, access: Access, low: int, high: int) -> _Rows:
+        size, offset = self.network.tensors[access.tensor].row_bytes, self.plan.tensors[access.tensor]
+        return _Rows(access, low, high, offset + low * size, offset + high * size)
 
-    def _span(self, tensor: int, low: int, high: int) -> tuple[int, int]:
-        size, offset = self.network.tensors[tensor].row_bytes, self.plan.tensors[tensor]
-        return offset + low * size, offset + high * size
+    def _all(self, tensor: int) -> _Rows:
+        rows = self.network.tensors[tensor].rows
+        return self._rows(Access(tensor, whole(1, rows)), 0, rows)
 
-    def _row(self, tensor: int, row: int) -> str:
+    def _touched(self, accesses: tuple[Access, ...], event: Event) -> list[_Rows]:
+        return [self._rows(access, low, high) for access in accesses for low, high in _runs(access, event)]
+
+    def _row_name(self, tensor: int, row: int) -> str:
         return f"row {row} of tensor '{self.network.tensors[tensor].name}'"
 
     def _owner_name(self, owner: int) -> str:
         if owner == NOBODY:
             return "nobody"
         if owner < self.total_rows:
-            tensor = int(np.searchsorted(self.base, owner, side="right")) - 1
-            return self._row(tensor, owner - int(self.base[tensor]))
+            tensor = int(np.searchsorted(self.first_owner, owner, side="right")) - 1
+            return self._row_name(tensor, owner - int(self.first_owner[tensor]))
         kind, index = divmod(owner - self.total_rows, len(self.network.operators))
-        return f"{('scratch', 'state')[kind]} of operator '{self.network.operators[index].name}'"
+        return f"the {('scratch', 'state')[kind]} of operator '{self.network.operators[index].name}'"
 
-    def _expect(self, who: str, tensor: int, low: int, high: int) -> None:
-        """Rows [low, high) are written and intact."""
-        begin, end = self._span(tensor, low, high)
-        size = self.network.tensors[tensor].row_bytes
-        if not self.written[tensor][low:high].all():
-            row = low + int(np.argmin(self.written[tensor][low:high]))
-            raise InvalidPlan(f"{who} reads {self._row(tensor, row)} before it is written")
-        wanted = self.stamp[tensor][low * size : high * size]
-        if not np.array_equal(self.owner[begin:end], wanted):
-            byte = begin + int(np.argmin(self.owner[begin:end] == wanted))
-            row = self._row(tensor, (byte - self.plan.tensors[tensor]) // size)
-            raise InvalidPlan(f"{who} reads {row}, but byte {byte} belongs to {self._owner_name(int(self.owner[byte]))}")
+    def _expect(self, who: str, rows: _Rows) -> None:
+        """The rows are written, and every byte of them still is theirs."""
+        tensor, size = rows.access.tensor, self.network.tensors[rows.access.tensor].row_bytes
+        written = self.written[tensor][rows.low : rows.high]
+        if not written.all():
+            row = self._row_name(tensor, rows.low + int(written.argmin()))
+            raise InvalidPlan(f"{who} needs {row}, which is not written yet")
+        wanted, found = self.stamp[tensor][rows.low * size : rows.high * size], self.owner[rows.begin : rows.end]
+        if not np.array_equal(found, wanted):
+            byte = rows.begin + int((found == wanted).argmin())
+            row = self._row_name(tensor, rows.low + (byte - rows.begin) // size)
+            owner = self._owner_name(int(self.owner[byte]))
+            raise InvalidPlan(f"{who} needs {row}, but its arena byte {byte} belongs to {owner}")
 
-    def _write(self, who: str, tensor: int, low: int, high: int) -> None:
-        """Rows [low, high) are written, for the first time."""
-        if self.written[tensor][low:high].any():
-            row = low + int(np.argmax(self.written[tensor][low:high]))
-            raise InvalidPlan(f"{who} writes {self._row(tensor, row)} again")
-        self.written[tensor][low:high] = True
-        begin, end = self._span(tensor, low, high)
-        size = self.network.tensors[tensor].row_bytes
-        self.owner[begin:end] = self.stamp[tensor][low * size : high * size]
+    def _write(self, who: str, rows: _Rows) -> None:
+        """The rows are written for the first time and now own their bytes."""
+        tensor, size = rows.access.tensor, self.network.tensors[rows.access.tensor].row_bytes
+        written = self.written[tensor][rows.low : rows.high]
+        if written.any():
+            raise InvalidPlan(f"{who} writes {self._row_name(tensor, rows.low + int(written.argmax()))} again")
+        written[:] = True
+        self.owner[rows.begin : rows.end] = self.stamp[tensor][rows.low * size : rows.high * size]
 
-    # replay ---------------------------------------------------------------------------------------------------------
+    # Replay
 
     def fill_inputs(self) -> None:
-        for tensor in self.network.inputs:
-            self._write("the application", tensor, 0, self.network.tensors[tensor].rows)
-        for tensor in self.network.inputs:
-            self._expect("the application", tensor, 0, self.network.tensors[tensor].rows)
+        """The application writes all inputs before the first event."""
+        inputs = [self._all(tensor) for tensor in self.network.inputs]
+        for rows in inputs:
+            self._write("the application", rows)
+        for rows in inputs:
+            self._expect("the first event", rows)
 
     def run(self, event: Event) -> None:
-        """Reads must be intact before the event; what it writes and its work memory must not touch what it reads."""
-        index = event.operator
-        operator = self.network.operators[index]
-        who = f"operator '{operator.name}' (steps {event.first} to {event.last})"
-        self._check_turn(event, who)
-        reads = [(access, runs) for access in operator.reads if (runs := _runs(access, event))]
-        writes = [(access, runs) for access in operator.writes if (runs := _runs(access, event))]
-        for access, runs in reads:
-            for low, high in runs:
-                self._expect(who, access.tensor, low, high)
-        work = self._work(event, who)
-        sole = len(operator.writes) == 1 and len(_runs(operator.writes[0], event)) < 2
-        self._check_apart(who, work)
-        for access, runs in writes:
-            for low, high in runs:
-                self._check_clear(who, access, (low, high), reads, work, sole)
-        self._check_reads(who, reads, work)
-        for access, runs in writes:
-            for low, high in runs:
-                self._write(who, access.tensor, low, high)
-        for access, runs in writes:  # two outputs over each other
-            for low, high in runs:
-                self._expect(who, access.tensor, low, high)
+        """One event: what it reads must be intact, and what it writes or works in must not touch what it reads.
 
-    def _check_turn(self, event: Event, who: str) -> None:
-        """Steps come in order, each once, from the first to the last or the other way round."""
-        operator, done = self.network.operators[event.operator], self.done[event.operator]
+        A kernel may write any output byte before it reads any input byte, but where it promises to work in place.
+        """
+        operator = self._operator(event)
+        who = f"operator '{operator.name}' (steps {event.first} to {event.last - 1})"
+        self._take_turn(event, operator, who)
+        reads, writes = self._touched(operator.reads, event), self._touched(operator.writes, event)
+        for rows in reads:
+            self._expect(who, rows)
+        work = list(self._work(event, operator, who))
+        self._check_apart(who, reads, writes, work)
+        in_place = operator.writes[0] if len(operator.writes) == 1 and len(writes) == 1 else None
+        for rows in reads:
+            for output in writes:
+                if _overlap(rows, output):
+                    self._check_in_place(who, reads, rows, output, in_place)
+        for rows in writes:
+            self._write(who, rows)
+        for rows in writes:  # outputs may lie over each other
+            self._expect(who, rows)
+
+    def _operator(self, event: Event) -> Operator:
+        if not 0 <= event.operator < len(self.network.operators):
+            raise InvalidPlan(f"{event}: no such operator")
+        return self.network.operators[event.operator]
+
+    def _take_turn(self, event: Event, operator: Operator, who: str) -> None:
+        """Steps come in order, each once, all upwards or all downwards."""
+        index, done = event.operator, self.done[event.operator]
         if not 0 <= event.first < event.last <= operator.steps:
-            raise InvalidPlan(f"{who}: no such steps")
-        if event.last - event.first > self.schedule.block[event.operator]:
-            raise InvalidPlan(f"{who}: more steps than its block of {self.schedule.block[event.operator]}")
-        if self.schedule.reverse[event.operator]:
+            raise InvalidPlan(f"{who}: it has steps 0 to {operator.steps - 1}")
+        if event.last - event.first > self.schedule.block[index]:
+            raise InvalidPlan(f"{who}: more steps than its block of {self.schedule.block[index]}")
+        if self.schedule.reverse[index]:
             if not operator.reversible:
                 raise InvalidPlan(f"{who} cannot run in reverse")
             if event.last != operator.steps - done:
-                raise InvalidPlan(f"{who}: its turn is step {operator.steps - done - 1}, downwards")
+                raise InvalidPlan(f"{who}: after {done} steps downwards it is the turn of step {operator.steps - done - 1}")
         elif event.first != done:
-            raise InvalidPlan(f"{who}: its turn is step {done}")
-        self.done[event.operator] += event.last - event.first
+            raise InvalidPlan(f"{who}: after {done} steps it is the turn of step {done}")
+        self.done[index] += event.last - event.first
 
-    def _work(self, event: Event, who: str) -> list[_Region]:
-        """Scratch and state of the event, after a check that the state still is what the last event left."""
-        index, operator = event.operator, self.network.operators[event.operator]
-        count, work = len(self.network.operators), []
+    def _work(self, event: Event, operator: Operator, who: str) -> Iterator[_Work]:
+        """Scratch and state of the event; the state must be what the operator's last event left."""
+        index, count, steps = event.operator, len(self.network.operators), event.last - event.first
         if operator.state:
-            begin, end = self.plan.state[index], self.plan.state[index] + operator.state
-            mine = self.total_rows + count + index
-            started = self.done[index] > event.last - event.first
-            if started and not (self.owner[begin:end] == mine).all():
-                byte = begin + int(np.argmax(self.owner[begin:end] != mine))
-                other = self._owner_name(int(self.owner[byte]))
-                raise InvalidPlan(f"{who} finds byte {byte} of its state overwritten by {other}")
-            work.append(_Region("state", begin, end))
-        scratch = operator.scratch + operator.scratch_per_step * (event.last - event.first)
-        if scratch:
-            work.append(_Region("scratch", self.plan.scratch[index], self.plan.scratch[index] + scratch))
+            state = _Work("state", self.plan.state[index], self.plan.state[index] + operator.state)
+            mine, owners = self.total_rows + count + index, self.owner[state.begin : state.end]
+            if self.done[index] > steps and (owners != mine).any():
+                byte = int((owners != mine).argmax())
+                owner = self._owner_name(int(owners[byte]))
+                raise InvalidPlan(f"{who} needs its state, but arena byte {state.begin + byte} belongs to {owner}")
+            owners[:] = mine
+            yield state
+        size = operator.scratch + operator.scratch_per_step * steps
+        if size:
+            scratch = _Work("scratch", self.plan.scratch[index], self.plan.scratch[index] + size)
+            self.owner[scratch.begin : scratch.end] = self.total_rows + index
+            yield scratch
+
+    def _check_apart(self, who: str, reads: list[_Rows], writes: list[_Rows], work: list[_Work]) -> None:
+        """Scratch and state touch neither each other nor the event's rows."""
+        if len(work) == 2 and _overlap(*work):
+            raise InvalidPlan(f"{who}: its state and its scratch overlap")
         for region in work:
-            self.owner[region.low : region.high] = self.total_rows + index + count * (region.what == "state")
-        return work
+            for rows in (*reads, *writes):
+                if _overlap(region, rows):
+                    row = self._row_name(rows.access.tensor, self._first_within(rows, region.begin))
+                    raise InvalidPlan(f"{who}: its {region.what} overlaps {row}")
 
-    def _check_apart(self, who: str, work: list[_Region]) -> None:
-        if len(work) == 2 and _overlap(work[0], work[1].low, work[1].high):
-            raise InvalidPlan(f"{who}: state and scratch overlap")
+    def _check_in_place(self, who: str, reads: list[_Rows], rows: _Rows, output: _Rows, in_place: Access | None) -> None:
+        """Rows being read may be overwritten only in place, the output's elements never above those of the input."""
+        source = [run for run in reads if run.access is rows.access]
+        start, size = min(run.begin for run in source), sum(run.end - run.begin for run in source)
+        ascends = output.begin <= start and output.end - output.begin <= size
+        if not (in_place and rows.access.in_place and ascends):
+            row = self._row_name(rows.access.tensor, self._first_within(rows, output.begin))
+            other = self._row_name(output.access.tensor, self._first_within(output, rows.begin))
+            raise InvalidPlan(f"{who} writes {other} over {row}, which it reads")
 
-    def _check_reads(self, who: str, reads: list[tuple[Access, list[tuple[int, int]]]], work: list[_Region]) -> None:
-        for access, runs in reads:
-            for low, high in runs:
-                for region in work:
-                    if _overlap(region, *self._span(access.tensor, low, high)):
-                        raise InvalidPlan(f"{who}: its {region.what} overlaps {self._row(access.tensor, low)} or after")
-
-    def _check_clear(
-        self,
-        who: str,
-        access: Access,
-        rows: tuple[int, int],
-        reads: list[tuple[Access, list[tuple[int, int]]]],
-        work: list[_Region],
-        sole: bool,
-    ) -> None:
-        """Rows about to be written touch neither work memory nor rows being read, but for rows read in place."""
-        begin, end = self._span(access.tensor, *rows)
-        for region in work:
-            if _overlap(region, begin, end):
-                raise InvalidPlan(f"{who}: its {region.what} overlaps {self._row(access.tensor, rows[0])} or after")
-        for source, runs in reads:
-            for low, high in runs:
-                from_, to = self._span(source.tensor, low, high)
-                if begin >= to or from_ >= end:
-                    continue
-                if not (source.in_place and sole and self._ascends(access, rows, source, runs)):
-                    raise InvalidPlan(
-                        f"{who} overwrites {self._row(source.tensor, low)} or after, which it reads, "
-                        f"with {self._row(access.tensor, rows[0])} or after"
-                    )
-
-    def _ascends(
-        self, target: Access, rows: tuple[int, int], source: Access, runs: list[tuple[int, int]]
-    ) -> bool:
-        """Element i of the output never lies above element i of the input."""
-        begin, _ = self._span(target.tensor, *rows)
-        start, _ = self._span(source.tensor, *runs[0])
-        written = (rows[1] - rows[0]) * self.network.tensors[target.tensor].row_bytes
-        read = sum(high - low for low, high in runs) * self.network.tensors[source.tensor].row_bytes
-        return begin <= start and written <= read
+    def _first_within(self, rows: _Rows, byte: int) -> int:
+        """The row that holds an arena byte, or the first row where the byte lies before all of them."""
+        return rows.low + max(byte - rows.begin, 0) // self.network.tensors[rows.access.tensor].row_bytes
 
     def finish(self) -> None:
-        """All steps ran, and all outputs are complete."""
+        """All steps have run, and all outputs are complete and intact."""
         for operator, done in zip(self.network.operators, self.done, strict=True):
             if done != operator.steps:
-                raise InvalidPlan(f"operator '{operator.name}' ran {done} of {operator.steps} steps")
+                raise InvalidPlan(f"operator '{operator.name}' ran {done} of its {operator.steps} steps")
         for tensor in self.network.outputs:
-            self._expect("the application", tensor, 0, self.network.tensors[tensor].rows)
+            self._expect("the application", self._all(tensor))
 
 
-def _overlap(region: _Region, low: int, high: int) -> bool:
-    return region.low < high and low < region.high
+def _overlap(one: _Rows | _Work, two: _Rows | _Work) -> bool:
+    return one.begin < two.end and two.begin < one.end
 
 
 def _runs(access: Access, event: Event) -> list[tuple[int, int]]:
@@ -262,6 +265,5 @@ def _runs(access: Access, event: Event) -> list[tuple[int, int]]:
     if not len(low):
         return []
     split = np.flatnonzero(low[1:] > high[:-1]) + 1
-    starts = low[np.concatenate(([0], split))]
-    ends = high[np.concatenate((split - 1, [len(high) - 1]))]
-    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+    begin, end = np.concatenate(([0], split)), np.concatenate((split - 1, [len(high) - 1]))
+    return list(zip(low[begin].tolist(), high[end].tolist(), strict=True))
