@@ -1,1 +1,115 @@
-""""""
+"""Boards and cores that models are compiled for: one TOML file each, read when it is asked for.
+
+A file holds `description`, `core`, `features`, and for a board `clock_hz`, `flash_kb` and the table `sram`: the banks that
+can hold data, by name, each with its address `origin` and its size `kb` in units of 1,024 bytes. A bare core has no memory
+and so no limits. `features`: `dsp` (Armv7E-M SIMD), `fpu`, `mve` (Helium), `cache` (data and instructions),
+`external-flash` (weights are read over a bus).
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tflm_mcunet.errors import Error
+
+CORES = ("generic", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+FEATURES = ("dsp", "fpu", "mve", "cache", "external-flash")
+
+_FOLDER = Path(__file__).parent
+_KEYS = {"description", "core", "clock_hz", "flash_kb", "features", "sram"}
+
+
+class TargetError(Error):
+    """There is no such target, or its file is wrong."""
+
+
+@dataclass(frozen=True)
+class MemoryBank:
+    """A piece of SRAM for data: its first address and its size in bytes."""
+
+    name: str
+    origin: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a model is compiled for.
+
+    Attributes:
+        name: of its file.
+        core: one of CORES; `generic` is portable C.
+        description: one line for people.
+        clock_hz: the highest clock of the core, or None.
+        sram: banks for data in the order of the file, the fastest first where they differ; None where nothing limits it.
+        flash_bytes: memory for code and weights, or None where nothing limits it.
+        features: some of FEATURES.
+    """
+
+    name: str
+    core: str
+    description: str
+    clock_hz: int | None = None
+    sram: tuple[MemoryBank, ...] | None = None
+    flash_bytes: int | None = None
+    features: frozenset[str] = frozenset()
+
+    @property
+    def sram_bytes(self) -> int | None:
+        """Size of all banks together, in bytes, or None where nothing limits it."""
+        return None if self.sram is None else sum(bank.bytes for bank in self.sram)
+
+    @property
+    def contiguous_sram_bytes(self) -> int | None:
+        """Size of the largest run of adjacent banks, which bounds one arena, or None where nothing limits it."""
+        if self.sram is None:
+            return None
+        largest = run = end = 0
+        for bank in sorted(self.sram, key=lambda bank: bank.origin):
+            run = run + bank.bytes if bank.origin == end else bank.bytes
+            end = bank.origin + bank.bytes
+            largest = max(largest, run)
+        return largest
+
+
+def names() -> list[str]:
+    """All targets: the bare cores in order of power, then the boards by name."""
+    boards = sorted(path.stem for path in _FOLDER.glob("*.toml") if path.stem not in CORES)
+    return [*CORES, *boards]
+
+
+def load(name: str) -> Target:
+    """The target called `name`, in any case; raises TargetError, with the nearest name, where there is none."""
+    key = name.strip().lower()
+    known = names()
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "`tflm-mcunet targets` lists them"
+        raise TargetError(f"unknown target '{name}': {hint}")
+    path = _FOLDER / f"{key}.toml"
+    try:
+        return _parse(key, tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise TargetError(f"{path.name}: {error}") from None
+
+
+def _parse(name: str, fields: dict[str, Any]) -> Target:
+    """The target of a file's `fields`; raises TargetError for names that mean nothing, KeyError for missing ones."""
+    features = frozenset(fields.get("features", ()))
+    unknown = sorted((set(fields) - _KEYS) | (features - set(FEATURES)) | ({fields["core"]} - set(CORES)))
+    if unknown:
+        raise TargetError(f"{name}.toml: '{unknown[0]}' is not known")
+    banks = fields.get("sram")
+    return Target(
+        name=name,
+        core=fields["core"],
+        description=fields["description"],
+        clock_hz=fields.get("clock_hz"),
+        sram=None if banks is None else tuple(MemoryBank(key, bank["origin"], bank["kb"] * 1024) for key, bank in banks.items()),
+        flash_bytes=fields["flash_kb"] * 1024 if "flash_kb" in fields else None,
+        features=features,
+    )

@@ -1,0 +1,79 @@
+"""Boards and cores: every file loads, figures that people rely on, and helpful errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from tflm_mcunet import targets
+from tflm_mcunet.errors import Error
+from tflm_mcunet.execute import cores
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_every_target_is_complete(name):
+    target = targets.load(name)
+    assert target.name == name
+    assert target.description
+    assert target.core in targets.CORES
+    bare = name in targets.CORES
+    assert bare == (target.core == name) == (target.sram is None) == (target.clock_hz is None)
+    assert bare or target.flash_bytes or name == "corstone-300"
+    assert ("mve" in target.features) == (target.core == "cortex-m55")
+    assert ("dsp" in target.features) == (target.core in ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"))
+
+
+@pytest.mark.parametrize(
+    ("name", "core", "sram_kb", "flash_kb"),
+    [
+        ("stm32f412", "cortex-m4", 256, 1024),
+        ("stm32f446", "cortex-m4", 128, 512),
+        ("stm32f746", "cortex-m7", 320, 1024),
+        ("stm32f765", "cortex-m7", 512, 2048),
+        ("stm32l4r5", "cortex-m4", 640, 2048),
+        ("nano33ble", "cortex-m4", 256, 1024),
+        ("rp2040", "cortex-m0plus", 264, 2048),
+        ("rp2350", "cortex-m33", 520, 4096),
+        ("esp32s3", "generic", 480, 8192),
+    ],
+)
+def test_figures_of_boards(name, core, sram_kb, flash_kb):
+    target = targets.load(name)
+    assert (target.core, target.sram_bytes, target.flash_bytes) == (core, sram_kb * 1024, flash_kb * 1024)
+
+
+def test_banks_keep_their_order():
+    banks = targets.load("stm32f746").sram
+    assert [(bank.name, bank.bytes // 1024) for bank in banks] == [("dtcm", 64), ("sram1", 240), ("sram2", 16)]
+
+
+@pytest.mark.parametrize(
+    ("name", "total_kb", "largest_kb"),
+    [("stm32f746", 320, 320), ("stm32h743", 992, 512), ("stm32u585", 784, 768), ("stm32l4r5", 640, 640), ("alif-e7", 7680, 4096)],
+)
+def test_an_arena_is_bounded_by_adjacent_banks(name, total_kb, largest_kb):
+    target = targets.load(name)
+    assert (target.sram_bytes, target.contiguous_sram_bytes) == (total_kb * 1024, largest_kb * 1024)
+    assert targets.load("cortex-m4").contiguous_sram_bytes is None
+
+
+def test_every_core_but_generic_is_emulated():
+    assert set(targets.CORES) - {"generic"} == set(cores.CORES)
+
+
+def test_an_unknown_name_gets_a_suggestion():
+    with pytest.raises(Error, match="unknown target 'stm32f764': did you mean 'stm32f7"):
+        targets.load("stm32f764")
+    with pytest.raises(Error, match=r"unknown target '\.\./x': `tflm-mcunet targets` lists them"):
+        targets.load("../x")
+    assert targets.load("STM32F746").name == "stm32f746"
+
+
+def test_only_the_asked_file_is_read(tmp_path, monkeypatch):
+    for name, text in (("good", 'core = "generic"\ndescription = "d"\n'), ("bad", "no toml"), ("odd", "core = 'z80'\n")):
+        (tmp_path / f"{name}.toml").write_text(text)
+    monkeypatch.setattr(targets, "_FOLDER", tmp_path)
+    assert targets.load("good").sram_bytes is None
+    with pytest.raises(Error, match=r"bad\.toml: "):
+        targets.load("bad")
+    with pytest.raises(Error, match=r"odd\.toml: 'z80' is not known"):
+        targets.load("odd")
