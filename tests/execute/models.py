@@ -6,8 +6,8 @@ import flatbuffers
 import numpy as np
 
 
-def relu_model(shape: tuple[int, ...] = (1, 4), operator: str = "RELU", length: int = 1) -> bytes:
-    """int8 -> int8 chain of `length` operators of one input and no options, at scale 0.5 and zero point -1."""
+def relu_model(shape: tuple[int, ...] = (1, 4), operator: str = "RELU", length: int = 1, kind: str = "INT8") -> bytes:
+    """Chain of `length` operators of one input and no options; not float: at scale 0.5 and zero point -1."""
     from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
     model = schema.ModelT()
@@ -19,7 +19,7 @@ def relu_model(shape: tuple[int, ...] = (1, 4), operator: str = "RELU", length: 
     code.version = 1
     model.operatorCodes = [code]
     subgraph = schema.SubGraphT()
-    subgraph.tensors = [_tensor(schema, shape, index) for index in range(length + 1)]
+    subgraph.tensors = [_tensor(schema, shape, index, kind) for index in range(length + 1)]
     subgraph.inputs, subgraph.outputs = [0], [length]
     subgraph.operators = []
     for index in range(length):
@@ -32,10 +32,12 @@ def relu_model(shape: tuple[int, ...] = (1, 4), operator: str = "RELU", length: 
     return bytes(builder.Output())
 
 
-def _tensor(schema, shape: tuple[int, ...], index: int):
+def _tensor(schema, shape: tuple[int, ...], index: int, kind: str):
     tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.type = f"t{index}", list(shape), schema.TensorType.INT8
+    tensor.name, tensor.shape, tensor.type = f"t{index}", list(shape), getattr(schema.TensorType, kind)
     tensor.shapeSignature = None
+    if kind == "FLOAT32":
+        return tensor
     tensor.quantization = schema.QuantizationParametersT()
     tensor.quantization.scale = np.array([0.5], np.float32)
     tensor.quantization.zeroPoint = np.array([-1], np.int64)

@@ -31,6 +31,13 @@ def test_a_sample_may_have_another_shape_of_the_same_size(tflm):
     assert tflm.run(relu_model(), [[SAMPLE.reshape(2, 2)]])[0].outputs[0].shape == (1, 4)
 
 
+def test_float_edges(tflm):
+    sample = np.array([[-1.5, -0.0, 0.25, 3e38]], np.float32)
+    result = tflm.run(relu_model(kind="FLOAT32"), [[sample]], intermediates=True)[0]
+    np.testing.assert_array_equal(result.outputs[0], np.maximum(sample, 0))
+    assert {tensor.dtype for tensor in result.tensors.values()} == {np.dtype(np.float32)}
+
+
 def test_scalars_come_back_as_arrays(tflm):
     result = tflm.run(relu_model(shape=()), [[np.int8(-7)]], intermediates=True)[0]
     assert isinstance(result.outputs[0], np.ndarray)

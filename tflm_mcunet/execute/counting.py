@@ -27,7 +27,8 @@ class Counts:
     """Executed instructions of one inference, the harness and its row source left out.
 
     Attributes:
-        total: all of them, from the first instruction of invoke to its return.
+        total: all of them, from the first instruction of invoke to its return, both included. Nothing is added by
+            measuring: an invoke that returns at once counts its own two instructions.
         functions: the same by function, the largest first. Static functions of one name in several files share a line.
         addresses: the same by address of the instruction.
     """

@@ -16,7 +16,7 @@ from tflm_mcunet.execute.generated import Generated
 REMEDY = "apt-get install qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi"
 FLAGS = ("-O2",)
 STACK_BYTES = 128 << 10
-_ALWAYS = ("-std=gnu99", "-mthumb", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-g")
+_ALWAYS = ("-std=c99", "-mthumb", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-g")
 _LINK = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,-Map=image.map", "-Wl,--no-warn-rwx-segments")
 # No memcpy or strlen made out of loops: what comes from a library is then the model's doing.
 _HARNESS = ("-O2", "-ffreestanding", "-fno-tree-loop-distribute-patterns")
@@ -55,6 +55,7 @@ class Image:
     Attributes:
         elf: the file.
         symbols: address of each symbol.
+        functions: name of each function by its address.
         pieces: the input sections that were kept.
     """
 
@@ -76,8 +77,9 @@ class Image:
         return sorted(self.functions)
 
     @cached_property
-    def _code(self) -> list[Piece]:
-        return sorted((piece for piece in self.pieces if piece.section == "text"), key=lambda piece: piece.address)
+    def _owners(self) -> tuple[list[int], list[str]]:
+        code = sorted((piece.address, piece.owner) for piece in self.pieces if piece.section == "text")
+        return [address for address, _ in code], [owner for _, owner in code]
 
     def function_at(self, address: int) -> str:
         """The function that holds `address`, or '?'."""
@@ -86,8 +88,9 @@ class Image:
 
     def owner_at(self, address: int) -> str:
         """Whose code lies at `address`: model, harness or library."""
-        index = bisect_right([piece.address for piece in self._code], address) - 1
-        return self._code[index].owner if index >= 0 else "library"
+        starts, owners = self._owners
+        index = bisect_right(starts, address) - 1
+        return owners[index] if index >= 0 else "library"
 
 
 def build_image(model: Generated, core: cores.Core, folder: Path, flags: Sequence[str] = FLAGS) -> Image:
