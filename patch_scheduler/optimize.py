@@ -8,7 +8,7 @@ from patch_scheduler.conflicts import Buffer, buffers, conflicts
 from patch_scheduler.geometry import Network
 from patch_scheduler.lives import lives, lower_bound
 from patch_scheduler.peaks import Peaks, blocks
-from patch_scheduler.plan import EFFORT, Plan, assemble, place
+from patch_scheduler.plan import EFFORT, Plan, assemble, close, place
 from patch_scheduler.schedule import Schedule, layer_by_layer
 from patch_scheduler.search import EITHER, FORWARD, REVERSE, problem
 
@@ -28,17 +28,20 @@ def schedule_layers(network: Network, limit: int | None = None, effort: int = EF
     target = max(least, limit or 0)
     schedule, found = _solve(network, peaks, peaks.longest(target), target, effort)
     if found.arena > target:
-        schedule, found = _solve(network, peaks, single, least, effort)
+        schedule, found = _solve(network, peaks, single, None, effort)
         target = max(found.arena, limit or 0)
-        longer = _solve(network, peaks, peaks.longest(target), target, effort)
-        schedule, found = longer if longer[1].arena <= target else _lengthen(network, peaks, schedule, found)
+        longer, other = _solve(network, peaks, peaks.longest(target), target, effort)
+        if other.arena <= target:
+            schedule, found = longer, replace(other, optimal=found.optimal and other.arena == found.arena)
+        else:
+            schedule, found = _lengthen(network, peaks, schedule, found)
     if limit is not None and least < found.arena <= limit:
         least = lower_bound(network, schedule)
-    return schedule, replace(found, lower_bound=least, optimal=found.arena == least)
+    return schedule, replace(found, lower_bound=least, optimal=found.optimal or found.arena == least)
 
 
-def _solve(network: Network, peaks: Peaks, block: Blocks, target: int, effort: int) -> tuple[Schedule, Plan]:
-    """Offsets for given blocks, and directions that the offsets permit; below `target` any arena will do."""
+def _solve(network: Network, peaks: Peaks, block: Blocks, target: int | None, effort: int) -> tuple[Schedule, Plan]:
+    """Offsets within `target` (None: in the smallest arena) for given blocks, and directions that the offsets permit."""
     count = len(network.operators)
     ahead = layer_by_layer(network, block, (False,) * count)
     back = layer_by_layer(network, block, tuple(operator.reversible for operator in network.operators))
@@ -48,17 +51,22 @@ def _solve(network: Network, peaks: Peaks, block: Blocks, target: int, effort: i
     life = lives(network, back.events)
     reverse = conflicts(network, back, buffers(network, back, life), life)
     open_ = [_directions(peaks, index, block[index], target) for index in range(count)]
-    bound = peaks.least(block)
-    placement = place(problem(found, forward, reverse, open_), found, bound, effort, max(bound, target))
+    task = problem(found, forward, reverse, open_)
+    bound, proven = peaks.least(block), False
+    placement = place(task, found, bound if target is None else target, effort)
+    if target is None:
+        placement, proven = close(task, placement, bound, effort)
     turned = tuple(not direction & FORWARD for direction in placement.directions)
-    return layer_by_layer(network, block, turned), assemble(found, placement, bound)
+    return layer_by_layer(network, block, turned), assemble(found, placement, bound, proven)
 
 
-def _directions(peaks: Peaks, index: int, block: int, target: int) -> int:
+def _directions(peaks: Peaks, index: int, block: int, target: int | None) -> int:
     """The directions in which the operator's own peak stays within the target."""
     operator = peaks.network.operators[index]
     if not operator.reversible or block >= operator.steps:
         return FORWARD
+    if target is None:
+        return EITHER
     fits = FORWARD * (peaks.of(index, block, False) <= target) | REVERSE * (peaks.of(index, block, True) <= target)
     return fits or EITHER
 

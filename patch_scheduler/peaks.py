@@ -131,5 +131,3 @@ def _peak(operator: Operator, profile: _Profile, block: int, reverse: bool) -> i
     shared = np.minimum(events(profile.in_place[reverse]), born)
     scratch = operator.scratch_per_step * length[order]
     return profile.kept + operator.scratch + operator.state + int((left + made - shared + scratch).max())
-
-

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from patch_scheduler.conflicts import Buffer, buffers, conflicts
+from patch_scheduler.exact import Exhausted, decide
 from patch_scheduler.geometry import Network
 from patch_scheduler.lives import lives, lower_bound
 from patch_scheduler.schedule import Schedule
@@ -18,7 +19,7 @@ EFFORT = 3000  # placements that the search may try for one arena size: a count,
 class Plan:
     """Byte offsets in one arena: per tensor, and per operator that has scratch or state.
 
-    No plan of the same schedule can be smaller than `lower_bound`; `optimal` says that this plan is proven smallest.
+    No plan can be smaller than `lower_bound`; `optimal` says that no smaller one exists, given the pairwise conflicts.
     """
 
     tensors: tuple[int, ...]
@@ -41,10 +42,11 @@ def plan(network: Network, schedule: Schedule, effort: int = EFFORT) -> Plan:
     pairs = conflicts(network, schedule, found, life)
     task = problem(found, pairs, pairs, [FORWARD] * len(network.operators))
     bound = lower_bound(network, schedule, life)
-    return assemble(found, place(task, found, bound, effort), bound)
+    best, proven = close(task, place(task, found, bound, effort), bound, effort)
+    return assemble(found, best, bound, proven)
 
 
-def assemble(found: Sequence[Buffer], placement: Placement, bound: int) -> Plan:
+def assemble(found: Sequence[Buffer], placement: Placement, bound: int, proven: bool = False) -> Plan:
     """Names the offsets of a placement."""
     where = {(b.kind, b.index): offset for b, offset in zip(found, placement.offsets, strict=True)}
     return Plan(
@@ -53,28 +55,44 @@ def assemble(found: Sequence[Buffer], placement: Placement, bound: int) -> Plan:
         {index: offset for (kind, index), offset in where.items() if kind == "state"},
         placement.arena,
         bound,
-        placement.arena == bound,
+        proven or placement.arena == bound,
     )
 
 
-def place(
-    task: Problem, found: Sequence[Buffer], bound: int, effort: int = EFFORT, enough: int | None = None
-) -> Placement:
-    """The best of first fit; unless that is `enough` (by default: the bound), a search at the bound, then above it."""
-    enough = bound if enough is None else enough
+def place(task: Problem, found: Sequence[Buffer], enough: int, effort: int = EFFORT) -> Placement:
+    """The best of first fit, and, unless that is `enough`, of a search for just that arena."""
     best = min((first_fit(task, order) for order in orders(task, found)), key=lambda p: p.arena)
     if best.arena <= enough:
         return best
-    best = fit(task, bound, effort) or best
-    floor = bound
-    while best.arena > enough and best.arena - floor > max(1, bound // 500):
-        middle = max(enough, (floor + best.arena) // 2)
-        better = fit(task, middle, effort // 4)
+    return fit(task, enough, effort) or best
+
+
+def close(task: Problem, best: Placement, bound: int, effort: int = EFFORT) -> tuple[Placement, bool]:
+    """Halves the distance between the best arena and the largest that is out of reach; True if that is proven."""
+    floor, proven = bound - 1, True  # nothing fits into floor bytes; proven unless a search gave up
+    while best.arena - floor > 1:
+        middle = (floor + best.arena) // 2 if floor >= bound else bound
+        better, sure = attempt(task, middle, effort)
         if better:
             best = better
         else:
-            floor = middle
-    return best
+            floor, proven = middle, proven and sure
+    return best, proven
+
+
+def attempt(task: Problem, arena: int, effort: int) -> tuple[Placement | None, bool]:
+    """A placement within the arena, or None, and whether that is proven."""
+    try:
+        return decide(task, arena, max(effort // 100, 1)), True
+    except Exhausted:
+        pass
+    found = fit(task, arena, effort // 4)
+    if found:
+        return found, True
+    try:
+        return decide(task, arena, effort // 10), True
+    except Exhausted:
+        return None, False
 
 
 def orders(task: Problem, found: Sequence[Buffer]) -> Iterator[list[int]]:

@@ -34,8 +34,7 @@ def layer_by_layer(network: Network, block: tuple[int, ...], reverse: tuple[bool
     events: list[Event] = []
     for index, operator in enumerate(network.operators):
         blocks = [
-            Event(index, first, min(first + block[index], operator.steps))
-            for first in range(0, operator.steps, block[index])
+            Event(index, first, min(first + block[index], operator.steps)) for first in range(0, operator.steps, block[index])
         ]
         events.extend(reversed(blocks) if reverse[index] else blocks)
     return Schedule(tuple(events), block, reverse)

@@ -99,10 +99,14 @@ def mobilenet_v1(size: int = 96, alpha: float = 0.25, scratch: bool = True) -> N
     build = Builder(scratch)
     image = build.map(size, size, 3)
     x = build.conv(image, int(32 * alpha), 3, 2)
-    for channels, stride in [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)] + [(512, 1)] * 5 + [
-        (1024, 2),
-        (1024, 1),
-    ]:
+    for channels, stride in (
+        [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)]
+        + [(512, 1)] * 5
+        + [
+            (1024, 2),
+            (1024, 1),
+        ]
+    ):
         x = build.pointwise(build.depthwise(x, 3, stride), int(channels * alpha))
     return build.network([image], [build.dense(build.mean(x), 2)])
 
