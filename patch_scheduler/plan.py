@@ -69,10 +69,10 @@ def place(task: Problem, found: Sequence[Buffer], enough: int, effort: int = EFF
 
 def close(task: Problem, best: Placement, bound: int, effort: int = EFFORT) -> tuple[Placement, bool]:
     """Halves the distance between the best arena and the largest that is out of reach; True if that is proven."""
-    floor, proven = bound - 1, True  # nothing fits into floor bytes; proven unless a search gave up
-    while best.arena - floor > 1:
+    floor, proven = bound - 1, True  # nothing fits into floor bytes
+    while best.arena - floor > (1 if proven else 1 + bound // 200):
         middle = (floor + best.arena) // 2 if floor >= bound else bound
-        better, sure = attempt(task, middle, effort)
+        better, sure = attempt(task, middle, effort, proven)
         if better:
             best = better
         else:
@@ -80,17 +80,20 @@ def close(task: Problem, best: Placement, bound: int, effort: int = EFFORT) -> t
     return best, proven
 
 
-def attempt(task: Problem, arena: int, effort: int) -> tuple[Placement | None, bool]:
+def attempt(task: Problem, arena: int, effort: int, prove: bool) -> tuple[Placement | None, bool]:
     """A placement within the arena, or None, and whether that is proven."""
-    try:
-        return decide(task, arena, max(effort // 100, 1)), True
-    except Exhausted:
-        pass
-    found = fit(task, arena, effort // 4)
-    if found:
+    nodes = effort * 100 // (1000 + 2 * len(task.pairs))  # a node costs as much as some dozens of placements
+    found, sure = settle(task, arena, nodes // 10)
+    if sure:
         return found, True
+    found = fit(task, arena, effort // 4)
+    return settle(task, arena, nodes) if prove and not found else (found, False)
+
+
+def settle(task: Problem, arena: int, nodes: int) -> tuple[Placement | None, bool]:
+    """What the exact search says within that many nodes; (None, False) if it does not get to an end."""
     try:
-        return decide(task, arena, effort // 10), True
+        return decide(task, arena, nodes), True
     except Exhausted:
         return None, False
 

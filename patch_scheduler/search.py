@@ -201,25 +201,35 @@ class _Board:
 
 def first_fit(task: Problem, order: Sequence[int]) -> Placement:
     """Every buffer in turn at the lowest offset that is still open."""
-    room = sum(task.size) + sum(task.alignment)
-    board = _Board(task, 2 * room)
+    board = _Board(task, 2 * (sum(task.size) + sum(task.alignment)))
     for buffer in order:
+        mark = len(board.trail)
         for offset in board.candidates(buffer):
-            mark = len(board.trail)
             if board.place(buffer, offset):
                 break
             board.undo(mark)
+        else:
+            return _stacked(task)
     return board.placement()
 
 
+def _stacked(task: Problem) -> Placement:
+    """One after the other, nothing shared: always right."""
+    offsets, end = [], 0
+    for size, align in zip(task.size, task.alignment, strict=True):
+        offsets.append(-(-end // align) * align)
+        end = offsets[-1] + size
+    return Placement(tuple(offsets), task.directions, end)
+
+
 def fit(task: Problem, arena: int, limit: int, high_first: bool = False) -> Placement | None:
-    """Backtracks over the ends of the open gaps, tightest buffer first, for at most `limit` placements.
+    """Backtracks over the ends of the open gaps, tightest buffer first, for about `limit` placements.
 
     Finding nothing proves nothing: offsets inside a gap are not tried. Buffers that led into dead ends are tried
     earlier after a restart.
     """
     weight = [1] * len(task.size)
-    budget = 2 * len(task.size)
+    budget = 2 * len(task.size) + len(task.pairs) // 4
     while limit > 0:
         board = _Board(task, arena)
         left = _descend(board, weight, min(budget, limit), high_first)
@@ -251,9 +261,9 @@ def _descend(board: _Board, weight: list[int], budget: int, high_first: bool) ->
                 if stack:
                     board.undo(stack[-1][2])
                 continue
-            if not budget:
+            if budget <= 0:
                 return None
-            budget -= 1
+            budget -= 1 + len(board.near[buffer]) // 8  # about what a placement costs
             if board.place(buffer, choices.pop()):
                 break
             weight[board.culprit] += 1
