@@ -1,1 +1,70 @@
 """Compiles int8 .tflite models to static C for microcontrollers, bit-exact with TensorFlow Lite Micro."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tflm_mcunet.compiled import Compiled
+    from tflm_mcunet.targets import Target
+
+__version__ = "0.1.0"
+__all__ = ["Compiled", "Error", "Target", "__version__", "compile"]
+
+from tflm_mcunet.errors import Error
+
+
+def compile(  # noqa: A001 (the name users expect, as in re.compile)
+    model: str | os.PathLike[str] | bytes | Any,
+    *,
+    target: str = "generic",
+    name: str | None = None,
+    sram: int | str | None = None,
+    minimize: str = "latency",
+    schedule: str = "auto",
+    input: str = "whole",  # noqa: A002 (as on the command line)
+    io: str = "model",
+    representative_dataset: Callable[[], Any] | None = None,
+    trace: Callable[[str], None] | None = None,
+) -> Compiled:
+    """Compiles an int8 model to C.
+
+    Args:
+        model: path of a .tflite, its bytes, or a Keras model (Keras 3 or tf_keras).
+        target: a board or core from `tflm-mcunet targets`.
+        name: prefix of the C symbols; by default from the file's name.
+        sram: limit of the arena in bytes or as `64KB`; by default that of the target.
+        minimize: latency, sram or flash.
+        schedule: auto or layer.
+        input: whole.
+        io: `model` keeps the edges' types, `int8` drops float and uint8 conversions at the edges.
+        representative_dataset: for a Keras model, a function that yields lists of float32 inputs, batch first, to quantise with.
+        trace: gets the graph after each pass, the schedule and the plan, as text.
+
+    Raises:
+        Error: the model cannot be read or is not supported, an option makes no sense, or the model does not fit.
+    """
+    from tflm_mcunet.compiled import Compiled
+    from tflm_mcunet.compiler import build
+    from tflm_mcunet.options import Options, parse_bytes
+    from tflm_mcunet.source import load
+
+    limit = parse_bytes(sram) if isinstance(sram, str) else sram
+    options = Options(target=target, name=name, sram=limit, minimize=minimize, schedule=schedule, input=input, io=io)
+    content, source = load(model, representative_dataset)
+    return Compiled(content, build(content, source, options, trace))
+
+
+def __getattr__(name: str) -> Any:
+    """Public names that need heavier modules, imported when they are asked for."""
+    if name == "Compiled":
+        from tflm_mcunet.compiled import Compiled
+
+        return Compiled
+    if name == "Target":
+        from tflm_mcunet.targets import Target
+
+        return Target
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

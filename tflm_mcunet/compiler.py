@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
-from patch_scheduler import Plan, Schedule, schedule_layers, validate
+from patch_scheduler import Plan, Schedule, live_bytes, schedule_layers, validate
+from tflm_mcunet import __version__
 from tflm_mcunet.codegen.emit import Emission, emit
 from tflm_mcunet.codegen.lower import Lowered, lower
+from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Graph
-from tflm_mcunet.passes import rewrite
+from tflm_mcunet.options import Options
+from tflm_mcunet.passes import int8_edges, rewrite
 from tflm_mcunet.tflite.reader import read
+
+
+class DoesNotFit(Error):
+    """The model needs more memory than there is."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """Everything the compiler knows of one compiled model."""
+    """Everything the compiler knows of one compiled model: the graph as read, as rewritten, as scheduled and as C."""
 
     prefix: str
+    options: Options
     source: Graph
     graph: Graph
     lowered: Lowered
@@ -25,14 +34,49 @@ class Program:
     plan: Plan
     emission: Emission
 
+    @cached_property
+    def live_bytes(self) -> list[int]:
+        """Per scheduled operator, the most bytes that live during one of its events."""
+        most = [0] * len(self.lowered.operators)
+        for event, bytes_ in zip(self.schedule.events, live_bytes(self.lowered.network, self.schedule), strict=True):
+            most[event.operator] = max(most[event.operator], int(bytes_))
+        return most
 
-def build(model: bytes, prefix: str, trace: Callable[[str], None] | None = None) -> Program:
-    source = read(model, prefix)
-    for op in source.operators:
+
+def build(
+    model: bytes, source: str = "model", options: Options | None = None, trace: Callable[[str], None] | None = None
+) -> Program:
+    """Compiles the bytes of a .tflite.
+
+    Args:
+        source: the name of its file, for messages and the C prefix.
+        options: how; the defaults of Options where None.
+        trace: gets the graph after each pass, the schedule and the plan as text.
+
+    Raises:
+        Error: the model is damaged, asks for what is not supported, or does not fit.
+    """
+    options = options or Options()
+    prefix = options.prefix(source)
+    original = read(model, source)
+    for op in original.operators:
         op.check()
-    graph = rewrite(source, [], trace)
+    graph = rewrite(int8_edges(original) if options.io == "int8" else original, trace=trace)
     lowered = lower(graph)
-    schedule, plan = schedule_layers(lowered.network)
+    schedule, plan = schedule_layers(lowered.network, options.sram_limit if options.minimize == "latency" else None)
     validate(lowered.network, schedule, plan)
-    emission = emit(graph, lowered, schedule, plan, prefix, {})
-    return Program(prefix, source, graph, lowered, schedule, plan, emission)
+    if trace is not None:
+        trace(f"schedule: {schedule}\nplan: {plan}")
+    check_fit(plan, options)
+    notes = {"model": source, "target": options.target, "compiler": f"tflm-mcunet {__version__}"}
+    emission = emit(graph, lowered, schedule, plan, prefix, notes)
+    return Program(prefix, options, original, graph, lowered, schedule, plan, emission)
+
+
+def check_fit(plan: Plan, options: Options) -> None:
+    """Raises DoesNotFit where the arena is larger than the limit."""
+    limit = options.sram_limit
+    if limit is not None and plan.arena > limit:
+        where = f"--sram {limit}" if options.sram is not None else f"{options.target} ({limit} bytes of contiguous SRAM)"
+        least = f"the schedule's least possible is {plan.lower_bound}"
+        raise DoesNotFit(f"the model needs an arena of {plan.arena} bytes, {plan.arena - limit} more than {where}; {least}")

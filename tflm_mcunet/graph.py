@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -133,9 +133,10 @@ class Graph:
         )
         return replace(self, inputs=swap(self.inputs), outputs=swap(self.outputs), operators=operators)
 
-    def rewrite(self, function: Callable[[Operator], Iterable[Operator]]) -> Graph:
-        """The graph with each operator replaced by the operators that `function` gives for it."""
-        return replace(self, operators=tuple(new for op in self.operators for new in function(op)))
+    def exchange(self, replacements: Mapping[Operator, Operator | None]) -> Graph:
+        """The graph with some operators replaced, or dropped where the replacement is None."""
+        operators = (replacements.get(op, op) for op in self.operators)
+        return replace(self, operators=tuple(op for op in operators if op is not None))
 
     def __str__(self) -> str:
         lines = [f"graph {self.name}: {', '.join(map(str, self.inputs))} -> {', '.join(map(str, self.outputs))}"]

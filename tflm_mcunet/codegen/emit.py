@@ -36,7 +36,7 @@ class Emission:
     """The generated files by name, and the bytes of constant data among them."""
 
     files: dict[str, str]
-    weight_bytes: int
+    constant_bytes: int
 
 
 @cache

@@ -10,6 +10,7 @@ import numpy as np
 
 from patch_scheduler.geometry import Ranges, each, whole
 from tflm_mcunet.errors import Error
+from tflm_mcunet.fixed_point import activation_range
 from tflm_mcunet.graph import Array, Tensor
 
 Options = Mapping[str, Any]
@@ -142,6 +143,16 @@ class Operator:
         """Multiply-accumulates of the operator as written, padding included."""
         return 0
 
+    @property
+    def macs_executed(self) -> int:
+        """Multiply-accumulates that the kernel runs."""
+        return self.macs
+
+    @property
+    def weight_bytes_fetched(self) -> int:
+        """Bytes of weights that the kernel reads from flash in one inference."""
+        return 0
+
     def describe(self) -> str:
         """Attributes for comments and tables, such as `3x3 stride 2`."""
         return ""
@@ -158,6 +169,31 @@ class Operator:
         details = self.describe()
         inputs = ", ".join(map(str, self.present_inputs))
         return f"{self.index}: {self.kind} {details + ' ' if details else ''}({inputs}) -> {', '.join(map(str, self.outputs))}"
+
+
+@dataclass(frozen=True, eq=False)
+class Clamped(Operator):
+    """An operator whose kernel ends with a clamp: the fused activation, narrowed by clamps that passes fold in."""
+
+    activation: str = field(default="NONE", kw_only=True)
+    clamp: tuple[int, int] = field(default=(-128, 127), kw_only=True)
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """(min, max) of the output."""
+        low, high = activation_range(self.activation, self.output)
+        narrow_low, narrow_high = self.clamp
+        return min(max(low, narrow_low), narrow_high), min(max(high, narrow_low), narrow_high)
+
+
+def activation_is_clamp(op: Clamped) -> str | None:
+    """The fused activation is NONE, RELU, RELU6 or RELU_N1_TO_1."""
+    return None if op.activation in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1") else op.activation
+
+
+def rules(cls: type[Operator]) -> list[str]:
+    """What must hold for an operator of this class, in words."""
+    return [_first_line(constraint) for constraint in cls.constraints]
 
 
 def _first_line(constraint: Constraint) -> str:

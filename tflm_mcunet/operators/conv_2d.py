@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tflm_mcunet.operators.base import Record, has_batch_one, has_one_output, is_int8
+from tflm_mcunet.operators.base import Record, activation_is_clamp, has_batch_one, has_one_output, is_int8
 from tflm_mcunet.operators.convolution import (
     Convolution,
-    activation_is_clamp,
     bias_is_int32,
     folded_bias,
     output_matches_window,

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from patch_scheduler.geometry import Ranges
-from tflm_mcunet.fixed_point import activation_range, quantize_multipliers
+from tflm_mcunet.fixed_point import quantize_multipliers
 from tflm_mcunet.graph import Array, Tensor
-from tflm_mcunet.operators.base import Operator, Options
+from tflm_mcunet.operators.base import Clamped, Options
 from tflm_mcunet.operators.window import Axis, outputs_along, padded_axis
 
 
@@ -54,19 +54,13 @@ def bias_is_int32(op: Convolution) -> str | None:
     return f"tensor {bias}"
 
 
-def activation_is_clamp(op: Windowed) -> str | None:
-    """The fused activation is NONE, RELU, RELU6 or RELU_N1_TO_1."""
-    return None if op.activation in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1") else op.activation
-
-
 @dataclass(frozen=True, eq=False)
-class Windowed(Operator):
+class Windowed(Clamped):
     """An operator that slides a window over an NHWC image; `extra` is padding folded in from a PAD before it."""
 
     padding: str = field(default="VALID", kw_only=True)
     stride: tuple[int, int] = field(default=(1, 1), kw_only=True)
     dilation: tuple[int, int] = field(default=(1, 1), kw_only=True)
-    activation: str = field(default="NONE", kw_only=True)
     extra: tuple[tuple[int, int], tuple[int, int]] = field(default=((0, 0), (0, 0)), kw_only=True)
 
     @classmethod
@@ -171,7 +165,7 @@ class Convolution(Windowed):
     def requantization(self) -> dict[str, Any]:
         """Multiplier and shift per output channel, zero point and clamp, as the fields of a C record."""
         multiplier, shift = quantize_multipliers(self.channel_scales)
-        low, high = activation_range(self.activation, self.output)
+        low, high = self.limits
         return {
             "multiplier": multiplier,
             "shift": shift,
@@ -183,6 +177,11 @@ class Convolution(Windowed):
     @property
     def macs(self) -> int:
         return self.output.elements * self.weights.size // self.output.shape[-1]
+
+    @property
+    def weight_bytes_fetched(self) -> int:
+        """The portable kernels read one weight per multiplication."""
+        return self.macs_executed
 
 
 def folded_bias(bias: Array, weights: Array, zero_point: int) -> Array:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tflm_mcunet.operators.base import Options, Record, has_batch_one, has_one_output, is_int8
+from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_batch_one, has_one_output, is_int8
 from tflm_mcunet.operators.convolution import (
     Convolution,
-    activation_is_clamp,
     bias_is_int32,
     output_matches_window,
     strides_are_positive,
@@ -48,6 +47,12 @@ class DepthwiseConv2D(Convolution):
     @classmethod
     def attributes(cls, options: Options) -> dict[str, Any]:
         return super().attributes(options) | {"depth_multiplier": options["DepthMultiplier"]}
+
+    @property
+    def macs_executed(self) -> int:
+        """Taps outside the image are skipped."""
+        vertical, horizontal = self.axes
+        return vertical.inside * horizontal.inside * self.output.nhwc[3]
 
     def describe(self) -> str:
         return super().describe() + (f" multiplier {self.depth_multiplier}" if self.depth_multiplier != 1 else "")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from patch_scheduler.geometry import Ranges, whole
-from tflm_mcunet.operators.base import Options, Record, has_one_output, is_int8
-from tflm_mcunet.operators.convolution import Convolution, activation_is_clamp, bias_is_int32, folded_bias, weights_are_int8
+from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_one_output, is_int8
+from tflm_mcunet.operators.convolution import Convolution, bias_is_int32, folded_bias, weights_are_int8
 
 
 def weights_fit_input(op: FullyConnected) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from patch_scheduler.geometry import Ranges, window
 
 
@@ -22,6 +24,13 @@ class Axis:
     def reach(self) -> int:
         """Input positions from a window's first tap to its last."""
         return (self.size - 1) * self.dilation + 1
+
+    @property
+    def inside(self) -> int:
+        """Taps of all windows together that lie inside the input."""
+        starts = np.arange(self.output)[:, None] * self.stride - self.before
+        taps = starts + np.arange(self.size) * self.dilation
+        return int(((taps >= 0) & (taps < self.input)).sum())
 
     def rows(self) -> Ranges:
         """The input positions that each output position needs."""

@@ -1,1 +1,1 @@
-""""""
+"""What was compiled, as data, as terminal tables and as files."""

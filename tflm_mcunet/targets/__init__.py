@@ -113,3 +113,17 @@ def _parse(name: str, fields: dict[str, Any]) -> Target:
         flash_bytes=fields["flash_kb"] * 1024 if "flash_kb" in fields else None,
         features=features,
     )
+
+
+def as_dict(target: Target) -> dict[str, Any]:
+    """The JSON form: sizes in bytes, None where nothing limits them."""
+    return {
+        "name": target.name,
+        "core": target.core,
+        "description": target.description,
+        "clock_hz": target.clock_hz,
+        "sram": target.sram_bytes,
+        "contiguous_sram": target.contiguous_sram_bytes,
+        "flash": target.flash_bytes,
+        "features": sorted(target.features),
+    }

@@ -1,0 +1,223 @@
+"""The command line: `tflm-mcunet COMMAND ...`."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from absl import app, flags
+from absl.flags import argparse_flags
+
+from tflm_mcunet import __version__
+from tflm_mcunet.errors import Error
+from tflm_mcunet.options import EDGES, INPUTS, MINIMIZE, SCHEDULES, Options, parse_bytes
+
+
+class _Parser(argparse_flags.ArgumentParser):
+    """Reports a wrong command line as one line, with status 2 and the nearest option."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(inherited_absl_flags=None, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings]
+            near = difflib.get_close_matches(unknown[1], known, n=1)
+            message = f"unknown option {unknown[1]}" + (f": did you mean {near[0]}?" if near else "; see --help")
+        self.exit(2, f"error: {message}\n")
+
+
+def run() -> None:
+    """The console script."""
+    app.run(main, flags_parser=parse)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The command and its options; exits with status 2 where they make no sense."""
+    flags.FLAGS(argv[:1])  # absl's own flags keep their defaults
+    parser = _Parser(prog="tflm-mcunet", description="int8 .tflite models as static C, bit-exact with TensorFlow Lite Micro")
+    parser.add_argument("--version", action="version", version=f"tflm-mcunet {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_compile(commands)
+    _add_verify(commands)
+    _add_bench(commands)
+    _add_analyze(commands)
+    _add(commands, "targets", "list boards and cores", show_targets)
+    _add(commands, "operators", "list supported operators and their limits", show_operators)
+    options, rest = parser.parse_known_args(argv[1:])
+    if rest:
+        commands.choices[options.command].error(f"unrecognized arguments: {rest[0]}")
+    return options
+
+
+def main(options: argparse.Namespace) -> int:
+    """Runs the command; errors of the user's making are one line and status 2."""
+    try:
+        return int(options.function(options) or 0)
+    except Error as error:
+        print(f"error: {error}".replace("\n", " "), file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 1
+
+
+# ---- the options of each command ----
+
+
+def _add(commands: Any, name: str, summary: str, function: Callable[[argparse.Namespace], Any], example: str = "") -> Any:
+    epilog = f"example: tflm-mcunet {name} {example}".rstrip()
+    command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
+    command.set_defaults(function=function)
+    command.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return command
+
+
+def _add_model(commands: Any, name: str, summary: str, function: Callable[[argparse.Namespace], Any], example: str) -> Any:
+    command = _add(commands, name, summary, function, f"model.tflite {example}".rstrip())
+    command.add_argument("model", metavar="MODEL", help="int8 .tflite file")
+    command.add_argument("--target", default="generic", metavar="NAME", help="board or core (default: generic)")
+    command.add_argument("--name", metavar="PREFIX", help="prefix of the C symbols (default: the file's name)")
+    command.add_argument("--sram", metavar="BYTES", help="limit of the arena, such as 65536 or 64KB (default: the board's)")
+    command.add_argument("--minimize", default="latency", choices=MINIMIZE, help="what matters most (default: latency)")
+    command.add_argument("--schedule", default="auto", choices=SCHEDULES, help="how operators interleave (default: auto)")
+    command.add_argument("--input", default="whole", choices=INPUTS, help="whole: the input is a buffer (default)")
+    command.add_argument("--io", default="model", choices=EDGES, help="int8 drops conversions at the edges (default: model)")
+    command.add_argument("--verbose", "-v", action="store_true", help="show the graph after each pass, the schedule and the plan")
+    return command
+
+
+def _add_compile(commands: Any) -> None:
+    command = _add_model(commands, "compile", "write a model as C", compile_model, "--out firmware/model --target stm32f746")
+    command.add_argument("--out", required=True, metavar="DIR", help="folder for the C files and report.json")
+
+
+def _add_verify(commands: Any) -> None:
+    command = _add_model(commands, "verify", "compare with TFLM byte for byte", verify_model, "--on cortex-m7 --samples 20")
+    command.add_argument("--on", default="host", metavar="CORE", help="host, or an emulated core such as cortex-m4")
+    command.add_argument("--samples", type=_count, default=10, metavar="N", help="random inputs (default: 10)")
+    command.add_argument("--inputs", metavar="FILE.npz", help="inputs from a file instead of random ones")
+
+
+def _add_bench(commands: Any) -> None:
+    command = _add_model(commands, "bench", "count instructions on an emulated core", bench_model, "--on cortex-m7")
+    command.add_argument("--on", default="cortex-m7", metavar="CORE", help="emulated core (default: cortex-m7)")
+    command.add_argument("--profile", action="store_true", help="list the instructions of each C function")
+
+
+def _add_analyze(commands: Any) -> None:
+    _add_model(commands, "analyze", "report SRAM, flash and work without writing anything", analyze_model, "--target stm32f746")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
+    return int(text)
+
+
+# ---- the commands ----
+
+
+def _compiled(options: argparse.Namespace) -> Any:
+    from tflm_mcunet.compiled import Compiled
+    from tflm_mcunet.compiler import build
+    from tflm_mcunet.source import load
+
+    chosen = Options(
+        target=options.target,
+        name=options.name,
+        sram=None if options.sram is None else parse_bytes(options.sram),
+        minimize=options.minimize,
+        schedule=options.schedule,
+        input=options.input,
+        io=options.io,
+    )
+    model, source = load(options.model)
+    trace = (lambda text: print(text, file=sys.stderr)) if options.verbose else None
+    return Compiled(model, build(model, source, chosen, trace))
+
+
+def compile_model(options: argparse.Namespace) -> None:
+    """`compile`: writes the folder and summarises it."""
+    compiled = _compiled(options)
+    compiled.write(options.out)
+    if options.json:
+        _print_json(compiled.report)
+    else:
+        from tflm_mcunet.report.terminal import summary
+
+        summary(compiled.report, f"wrote {options.out}: {', '.join(sorted(compiled.files))}")
+
+
+def verify_model(options: argparse.Namespace) -> int:
+    """`verify`: status 1 where any byte differs."""
+    from tflm_mcunet.verify import load_samples
+
+    compiled = _compiled(options)
+    inputs = load_samples(options.inputs, compiled.program) if options.inputs else None
+    result = compiled.verify(on=options.on, samples=options.samples, inputs=inputs)
+    if options.json:
+        _print_json(result.as_dict())
+    elif result.passed:
+        print(f"bit-exact with TFLM on {result.on}: {result.samples} samples, {result.bytes} bytes, none differs")
+    else:
+        print(f"{result.differing} of {result.bytes} bytes differ from TFLM on {result.on}; first: {result.first}")
+    return 0 if result.passed else 1
+
+
+def bench_model(options: argparse.Namespace) -> None:
+    """`bench`: what one inference takes on an emulated core."""
+    from tflm_mcunet.report.measurement import as_dict, show
+
+    compiled = _compiled(options)
+    execution = compiled.bench(on=options.on)
+    if options.json:
+        _print_json(as_dict(compiled.report, execution, profile=options.profile))
+    else:
+        show(compiled.report, execution, profile=options.profile)
+
+
+def analyze_model(options: argparse.Namespace) -> None:
+    """`analyze`: the report alone."""
+    compiled = _compiled(options)
+    if options.json:
+        _print_json(compiled.report)
+    else:
+        from tflm_mcunet.report.terminal import analysis
+
+        analysis(compiled.report)
+
+
+def show_targets(options: argparse.Namespace) -> None:
+    """`targets`: boards and cores."""
+    from tflm_mcunet import targets
+
+    boards = [targets.load(name) for name in targets.names()]
+    if options.json:
+        _print_json({"targets": [targets.as_dict(board) for board in boards]})
+    else:
+        from tflm_mcunet.report.terminal import target_table
+
+        target_table(boards)
+
+
+def show_operators(options: argparse.Namespace) -> None:
+    """`operators`: every operator with its constraints, from the functions that check them."""
+    from tflm_mcunet.operators import OPERATORS
+    from tflm_mcunet.operators.base import rules
+
+    if options.json:
+        _print_json({"operators": [{"kind": kind, "rules": rules(cls)} for kind, cls in OPERATORS.items()]})
+    else:
+        from tflm_mcunet.report.terminal import operator_table
+
+        operator_table({kind: rules(cls) for kind, cls in OPERATORS.items()})
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2))

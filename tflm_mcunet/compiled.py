@@ -1,0 +1,118 @@
+"""What `compile` returns: a model as C that can be run, verified, measured, reported and written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tflm_mcunet.compiler import Program
+from tflm_mcunet.errors import Error
+from tflm_mcunet.graph import Array
+from tflm_mcunet.report.model import report, to_json
+
+if TYPE_CHECKING:
+    from tflm_mcunet.execute.generated import Generated
+    from tflm_mcunet.execute.qemu import Execution
+    from tflm_mcunet.verify import Verification
+
+
+class Compiled:
+    """A compiled model.
+
+    Attributes:
+        model: the bytes of the .tflite.
+        program: the graph, its schedule and plan, and the C.
+    """
+
+    def __init__(self, model: bytes, program: Program) -> None:
+        self.model = model
+        self.program = program
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """The content of report.json."""
+        return report(self.program)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """All files by name."""
+        return {**self.program.emission.files, "report.json": to_json(self.report)}
+
+    def run(self, *inputs: Array) -> list[Array]:
+        """The outputs for one array per model input, computed by the generated C on this machine.
+
+        Each array has the shape and dtype of its input (with `io="int8"` those of the int8 edge).
+
+        Raises:
+            Error: there is no C compiler, or an input does not fit.
+        """
+        from tflm_mcunet.execute.host import HostModel
+
+        with self.generated() as folder, HostModel.compile(folder) as model:
+            return model.run(inputs)
+
+    def verify(self, *, on: str = "host", samples: int = 10, inputs: Sequence[Sequence[Array]] | None = None) -> Verification:
+        """Compares with TFLM, byte for byte, on random samples or on `inputs` (per sample one array per model input).
+
+        Raises:
+            Error: the `[verify]` extra or a tool is missing, or TFLM refuses the model.
+        """
+        from tflm_mcunet.verify import verify
+
+        return verify(self, on=on, samples=samples, inputs=inputs)
+
+    def bench(self, *, on: str = "cortex-m7", sample: Sequence[Array] | None = None) -> Execution:
+        """Runs one inference on an emulated core: executed instructions, stack and sizes.
+
+        Raises:
+            Error: a tool is missing, or the model does not fit the emulated machine.
+        """
+        from tflm_mcunet.execute.qemu import run_on
+        from tflm_mcunet.verify import random_samples
+
+        with self.generated() as folder:
+            return run_on(on, folder, [sample] if sample is not None else random_samples(self.program, 1))
+
+    def write(self, folder: str | os.PathLike[str]) -> None:
+        """Writes all files into `folder`, made where it does not exist; when this fails nothing half-written stays.
+
+        Raises:
+            Error: the folder cannot be written.
+        """
+        target = Path(folder)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as staging:
+                self._fill(Path(staging) / "out")
+                if target.exists():
+                    for file in sorted((Path(staging) / "out").iterdir()):
+                        os.replace(file, target / file.name)
+                else:
+                    os.replace(Path(staging) / "out", target)
+        except OSError as error:
+            raise Error(f"cannot write {target}: {error.strerror or error}") from error
+
+    def _fill(self, folder: Path) -> None:
+        folder.mkdir()
+        for name, text in self.files.items():
+            (folder / name).write_text(text)
+
+    @contextmanager
+    def generated(self) -> Iterator[Generated]:
+        """The files in a temporary folder, as the runners of `execute` take them."""
+        from tflm_mcunet.execute.generated import Generated, tensor_type
+
+        folder = Path(tempfile.mkdtemp(prefix="tflm_mcunet_"))
+        try:
+            self._fill(folder / "model")
+            graph = self.program.graph
+            inputs, outputs = ([tensor_type(t.dtype, t.shape) for t in edge] for edge in (graph.inputs, graph.outputs))
+            yield Generated(folder / "model", self.program.prefix, tuple(inputs), tuple(outputs))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,80 @@
+"""What a user may choose for one compilation, checked once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from tflm_mcunet import targets
+from tflm_mcunet.errors import Error
+
+MINIMIZE = ("latency", "sram", "flash")
+SCHEDULES = ("auto", "layer")
+INPUTS = ("whole",)
+EDGES = ("model", "int8")
+
+C_KEYWORDS = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register restrict "
+    "return short signed sizeof static struct switch typedef union unsigned void volatile while "
+    "class namespace new delete this template typename operator private protected public try catch throw bool true false".split()
+)
+
+
+class OptionError(Error):
+    """An option has a value that makes no sense."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compile a model.
+
+    Attributes:
+        target: a name from `tflm-mcunet targets`.
+        name: prefix of all public C symbols; None takes it from the model's file name.
+        sram: limit of the arena in bytes; None means that of the target.
+        minimize: latency, sram or flash.
+        schedule: auto or layer.
+        input: whole.
+        io: `model` keeps the types of the model's edges, `int8` drops the conversions at its edges.
+    """
+
+    target: str = "generic"
+    name: str | None = None
+    sram: int | None = None
+    minimize: str = "latency"
+    schedule: str = "auto"
+    input: str = "whole"
+    io: str = "model"
+    board: targets.Target = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "board", targets.load(self.target))
+        for name, allowed in (("minimize", MINIMIZE), ("schedule", SCHEDULES), ("input", INPUTS), ("io", EDGES)):
+            if getattr(self, name) not in allowed:
+                raise OptionError(f"--{name} {getattr(self, name)}: choose one of {', '.join(allowed)}")
+        if self.name is not None and (not re.fullmatch(r"[A-Za-z_]\w*", self.name, re.ASCII) or self.name in C_KEYWORDS):
+            raise OptionError(f"--name {self.name}: not a C identifier")
+        if self.sram is not None and self.sram < 1:
+            raise OptionError(f"--sram {self.sram}: must be at least 1 byte")
+
+    @property
+    def sram_limit(self) -> int | None:
+        """The arena must not be larger than this; None where nothing limits it."""
+        return self.board.contiguous_sram_bytes if self.sram is None else self.sram
+
+    def prefix(self, source: str) -> str:
+        """The C prefix for a model from a file called `source`."""
+        if self.name is not None:
+            return self.name.lower()
+        stem = source.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".tflite")
+        word = re.sub(r"\W+", "_", stem, flags=re.ASCII).strip("_").lower() or "model"
+        return f"m_{word}" if word[0].isdigit() or word in C_KEYWORDS else word
+
+
+def parse_bytes(text: str) -> int:
+    """A size such as 65536, 64KB, 64K or 0.25MB in bytes (1 KB = 1,024 bytes); raises OptionError for anything else."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(|b|kb?|kib|mb?|mib)\s*", text.lower())
+    if match is None:
+        raise OptionError(f"'{text}' is not a size: write bytes, or a number followed by KB or MB")
+    factor = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20}[match[2][:1]]
+    return int(float(match[1]) * factor)

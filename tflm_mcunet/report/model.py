@@ -1,0 +1,78 @@
+"""The report of one compilation as plain data; its JSON form is the contract in docs/report.md."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from tflm_mcunet.compiler import Program
+from tflm_mcunet.operators.base import Operator
+
+
+def report(program: Program) -> dict[str, Any]:
+    """The content of report.json. Sizes are bytes, macs are multiply-accumulates of one inference."""
+    operators = program.lowered.operators
+    return {
+        "model": program.source.name,
+        "target": program.options.target,
+        "macs": sum(op.macs for op in program.source.operators),
+        "macs_executed": sum(op.macs_executed for op in operators),
+        "macs_recomputed": 0,
+        "sram": {"arena": program.plan.arena, "lower_bound": program.plan.lower_bound, "static": 0},
+        "flash": {
+            "weights": program.emission.constant_bytes,
+            "weight_bytes_fetched": sum(op.weight_bytes_fetched for op in operators),
+        },
+        "stages": _stages(program),
+        "operators": [_operator(program, position, op) for position, op in enumerate(operators)],
+        "inputs": [_edge(t) for t in program.graph.inputs],
+        "outputs": [_edge(t) for t in program.graph.outputs],
+    }
+
+
+def _stages(program: Program) -> list[dict[str, Any]]:
+    """One stage per operator: layer by layer."""
+    return [
+        {
+            "schedule": "layer",
+            "operators": [position],
+            "block": program.schedule.block[position],
+            "reverse": program.schedule.reverse[position],
+        }
+        for position in range(len(program.lowered.operators))
+    ]
+
+
+def _operator(program: Program, position: int, op: Operator) -> dict[str, Any]:
+    return {
+        "name": op.name,
+        "kind": op.kind,
+        "index": op.index,
+        "inputs": [list(t.shape) for t in op.present_inputs if not t.constant],
+        "outputs": [list(t.shape) for t in op.outputs],
+        "details": op.describe(),
+        "macs": op.macs,
+        "macs_executed": op.macs_executed,
+        "sram": program.live_bytes[position],
+        "scratch": op.scratch + op.scratch_per_step * program.schedule.block[position],
+        "weights": sum(t.bytes for t in op.present_inputs if t.constant),
+        "weight_bytes_fetched": op.weight_bytes_fetched,
+    }
+
+
+def _edge(tensor: Any) -> dict[str, Any]:
+    quantization = tensor.quantization
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": str(tensor.dtype),
+        "scale": tensor.scale if quantization else None,
+        "zero_point": tensor.zero_point if quantization else None,
+    }
+
+
+def to_json(data: dict[str, Any]) -> str:
+    """Readable JSON, short lists on one line."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return re.sub(r"\[\s+([-\d.,\s]+?)\s+\]", lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", text) + "\n"
