@@ -146,7 +146,8 @@ class _Writer:
         if isinstance(value, np.ndarray):
             return self.array(name, value)
         if isinstance(value, tuple):
-            self.shared.append({"text": self.pointers(name, value)})
+            nested = bool(value) and isinstance(value[0], Record)
+            self.shared.append({"text": self.records(name, value) if nested else self.pointers(name, value)})
             return name
         if isinstance(value, float):
             return _real(value)
@@ -155,6 +156,13 @@ class _Writer:
     def pointers(self, name: str, tensors: tuple[Tensor, ...]) -> str:
         entries = ", ".join(f"&{self.descriptor(t)}" for t in tensors)
         return f"static const struct mcu_tensor *const {name}[{len(tensors)}] = {{{entries}}};"
+
+    def records(self, name: str, records: tuple[Record, ...]) -> str:
+        entries = []
+        for index, record in enumerate(records):
+            fields = (f".{key} = {self.value(f'{name}{index}_{key}', value)}" for key, value in record.fields.items())
+            entries.append(f"    {{{', '.join(fields)}}},\n")
+        return f"static const struct mcu_{records[0].kernel} {name}[{len(records)}] = {{\n{''.join(entries)}}};"
 
     def descriptor(self, tensor: Tensor) -> str:
         """The name of a tensor's `struct mcu_tensor`."""

@@ -29,7 +29,8 @@ class Record:
     """One `struct mcu_<kernel>` in C: the header that defines it, its function, and the values of its fields.
 
     Field values: int or float (literals), Tensor (pointer to its descriptor), tuple of Tensors (array of such pointers),
-    numpy array (a constant array of its own). `scratch` and `state` are added by the emitter where the operator asks for them.
+    tuple of Records (array of such structs), numpy array (a constant array of its own). `scratch` and `state` are added by the
+    emitter where the operator asks for them.
     """
 
     kernel: str
