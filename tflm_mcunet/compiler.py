@@ -13,7 +13,7 @@ from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.options import Options
-from tflm_mcunet.passes import int8_edges, rewrite
+from tflm_mcunet.passes import rewrite
 from tflm_mcunet.tflite.reader import read
 
 
@@ -61,7 +61,7 @@ def build(
     original = read(model, source)
     for op in original.operators:
         op.check()
-    graph = rewrite(int8_edges(original) if options.io == "int8" else original, trace=trace)
+    graph = rewrite(original, trace=trace)
     lowered = lower(graph)
     schedule, plan = schedule_layers(lowered.network, options.sram_limit if options.minimize == "latency" else None)
     validate(lowered.network, schedule, plan)

