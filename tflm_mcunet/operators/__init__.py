@@ -9,7 +9,7 @@ from tflm_mcunet.operators.base import Operator
 
 
 def _concrete(cls: type[Operator]) -> list[type[Operator]]:
-    found = [cls] if cls.kind else []
+    found = [cls] if cls.kind and not cls.internal else []
     for subclass in cls.__subclasses__():
         found += _concrete(subclass)
     return found

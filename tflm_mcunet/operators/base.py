@@ -47,6 +47,8 @@ class Operator:
     """
 
     kind: ClassVar[str] = ""
+    internal: ClassVar[bool] = False
+    """Whether only passes make this operator; no .tflite holds it."""
     constraints: ClassVar[tuple[Constraint, ...]] = ()
 
     inputs: tuple[Tensor | None, ...]
@@ -217,13 +219,21 @@ def activations(op: Operator) -> Iterator[Tensor]:
 
 def is_int8(op: Operator) -> str | None:
     """Activations are int8 with one scale and zero point per tensor."""
-    for tensor in activations(op):
-        if tensor.dtype != np.int8:
-            return f"tensor {tensor}"
-        if tensor.quantization is None or not tensor.quantization.per_tensor:
-            return f"tensor {tensor} without per-tensor quantisation"
-        if tensor.scale <= 0 or not -128 <= tensor.zero_point <= 127:
-            return f"tensor {tensor} with scale {tensor.scale}, zero point {tensor.zero_point}"
+    return next(filter(None, map(_int8_fault, activations(op))), None)
+
+
+def operands_are_int8(op: Operator) -> str | None:
+    """Inputs (constant ones too) and outputs are int8 with one scale and zero point per tensor."""
+    return next(filter(None, map(_int8_fault, (*op.present_inputs, *op.outputs))), None)
+
+
+def _int8_fault(tensor: Tensor) -> str | None:
+    if tensor.dtype != np.int8:
+        return f"tensor {tensor}"
+    if tensor.quantization is None or not tensor.quantization.per_tensor:
+        return f"tensor {tensor} without per-tensor quantisation"
+    if tensor.scale <= 0 or not -128 <= tensor.zero_point <= 127:
+        return f"tensor {tensor} with scale {tensor.scale}, zero point {tensor.zero_point}"
     return None
 
 
