@@ -32,4 +32,11 @@ static inline int32_t mcu_clamp(int32_t value, int32_t low, int32_t high)
     return value < low ? low : value > high ? high : value;
 }
 
+/* The output for an accumulator; the zero point is added with wrap-around, for multipliers that fill all 32 bits. */
+static inline int8_t mcu_requantize(int32_t value, int32_t multiplier, int32_t shift, int32_t zero, int32_t low, int32_t high)
+{
+    const int32_t sum = (int32_t)((uint32_t)mcu_rescale(value, multiplier, shift) + (uint32_t)zero);
+    return (int8_t)mcu_clamp(sum, low, high);
+}
+
 #endif

@@ -219,15 +219,16 @@ def activations(op: Operator) -> Iterator[Tensor]:
 
 def is_int8(op: Operator) -> str | None:
     """Activations are int8 with one scale and zero point per tensor."""
-    return next(filter(None, map(_int8_fault, activations(op))), None)
+    return next(filter(None, map(int8_fault, activations(op))), None)
 
 
 def operands_are_int8(op: Operator) -> str | None:
     """Inputs (constant ones too) and outputs are int8 with one scale and zero point per tensor."""
-    return next(filter(None, map(_int8_fault, (*op.present_inputs, *op.outputs))), None)
+    return next(filter(None, map(int8_fault, (*op.present_inputs, *op.outputs))), None)
 
 
-def _int8_fault(tensor: Tensor) -> str | None:
+def int8_fault(tensor: Tensor) -> str | None:
+    """What keeps a tensor from being int8 with one scale and zero point; None where nothing does."""
     if tensor.dtype != np.int8:
         return f"tensor {tensor}"
     if tensor.quantization is None or not tensor.quantization.per_tensor:
