@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 from patch_scheduler import Access, Event, Network, Operator, Plan, Schedule
 
+Results = tuple[list[list[int]], dict[tuple[int, int], int]]
+
 
 class Destroyed(Exception):  # noqa: N818
     """An operator noticed that memory it relies on changed during an event."""
@@ -40,10 +42,11 @@ class Simulator:
         self.network, self.plan = network, plan
         self.random = random.Random(seed)
         self.memory = [self.random.getrandbits(64) for _ in range(plan.arena)]
+        self.log: dict[tuple[int, int], int] = {}  # what every step computed, since not all of it reaches an output
         self.started = [False] * len(network.operators)
 
-    def run(self, events: Iterable[Event]) -> list[list[int]] | None:
-        """The outputs, or None where something was destroyed or lies outside of the arena."""
+    def run(self, events: Iterable[Event]) -> Results | None:
+        """All outputs and all that was computed on the way, or None where something was destroyed or lies outside."""
         if not self.inside():
             return None
         try:
@@ -55,7 +58,8 @@ class Simulator:
                 self.event(event)
         except Destroyed:
             return None
-        return [[self.memory[b] for b in self.bytes(t, 0, self.network.tensors[t].rows)] for t in self.network.outputs]
+        outputs = [self.bytes(tensor, 0, self.network.tensors[tensor].rows) for tensor in self.network.outputs]
+        return [[self.memory[byte] for byte in output] for output in outputs], self.log
 
     def inside(self) -> bool:
         places = [(o, t.size, t.alignment) for o, t in zip(self.plan.tensors, self.network.tensors, strict=True)]
@@ -116,6 +120,7 @@ class Simulator:
         for step in steps:
             read = [tuple(self.memory[b] for b in self.touched(access, [step])) for access in operator.reads]
             digests.append(hash((index, tuple(kept), *read)))
+            self.log[index, step] = digests[-1]
             if kept:
                 kept = [hash((digests[-1], n)) for n in range(len(kept))]
         for byte, value in zip(state, kept, strict=True):
@@ -134,12 +139,14 @@ class Simulator:
         before = [self.memory[byte] for byte in others]
         written = []
         for step in steps:
+            begin = len(written)
             read = [tuple(self.memory[b] for b in self.touched(a, [step])) for a in operator.reads if not a.in_place]
             sources = [self.touched(access, [step]) for access in operator.reads if access.in_place]
             for number, byte in enumerate(self.touched(operator.writes[0], [step])):
                 value = hash((index, number, *read, *(self.memory[source[number]] for source in sources)))
                 self.memory[byte] = value
                 written.append(value)
+            self.log[index, step] = hash(tuple(written[begin:]))
         self.garbage(scratch)
         target = self.touched(operator.writes[0], steps)
         if before != [self.memory[b] for b in others] or written != [self.memory[b] for b in target]:
