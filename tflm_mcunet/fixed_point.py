@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,17 +47,28 @@ def quantize_multipliers(reals: Sequence[float]) -> tuple[NDArray[np.int32], NDA
     return np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int8)
 
 
-def multiply(value: int, multiplier: int, shift: int) -> int:
+Integers = TypeVar("Integers", int, NDArray[np.int64])
+
+
+def divide_by_power(value: Integers, exponent: int) -> Integers:
+    """value / 2^exponent, ties away from zero, as gemmlowp's RoundingDivideByPOT."""
+    mask = (1 << exponent) - 1
+    return (value >> exponent) + ((value & mask) > (mask >> 1) + (value < 0))
+
+
+def multiply_high(value: Integers, multiplier: int | Integers) -> Integers:
+    """value * multiplier / 2^31, ties up, as gemmlowp's SaturatingRoundingDoublingHighMul (what would saturate never occurs)."""
+    return (value * multiplier + (1 << 30)) >> 31
+
+
+def multiply(value: Integers, multiplier: int, shift: int) -> Integers:
     """MultiplyByQuantizedMultiplier with gemmlowp's double rounding (tensorflow/lite/kernels/internal/common.cc).
 
     `value` shifted left wraps to 32 bits as it does on the device.
     """
     left, right = max(shift, 0), max(-shift, 0)
     value = ((value << left) + (1 << 31)) % (1 << 32) - (1 << 31)
-    high = (value * multiplier + (1 << 30)) >> 31
-    remainder = high & ((1 << right) - 1)
-    threshold = (((1 << right) - 1) >> 1) + (high < 0)
-    return (high >> right) + (remainder > threshold)
+    return divide_by_power(multiply_high(value, multiplier), right)
 
 
 def quantize(real: float, tensor: Tensor) -> int:
