@@ -1,4 +1,11 @@
-"""Geometry in, schedule and memory plan out: knows rows and bytes, imports numpy, and nothing of TFLite."""
+"""Geometry in, schedule and memory plan out: knows rows and bytes, imports numpy, and nothing of TFLite.
+
+    network = Network(tensors, operators, inputs, outputs)   # rows of bytes, and the rows that every step touches
+    schedule, found = schedule_layers(network)               # events, and offsets in the smallest arena
+    validate(network, schedule, found)                       # raises InvalidPlan, shares no code with the planner
+
+`plan` places the buffers of any event list, `live_bytes` and `lower_bound` say what it cannot go below.
+"""
 
 from patch_scheduler.geometry import Access, Network, Operator, Ranges, Tensor, each, last, whole, window
 from patch_scheduler.lives import live_bytes, lower_bound

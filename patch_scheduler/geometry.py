@@ -83,6 +83,7 @@ class Access:
 
     `in_place` (reads only): the operator handles elements in ascending address order and reads input element i no later
     than it writes output element i, none of which is larger, so that an output may start at or below this input's address.
+    It counts where the operator has one output and reads the tensor in no other way.
     """
 
     tensor: int

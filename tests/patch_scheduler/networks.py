@@ -130,12 +130,13 @@ MCUNET_VWW1 = [
 ]  # fmt: skip
 
 
-def mcunet(size: int = 80, scratch: bool = True, widen: int = 1) -> Network:
+def mcunet(size: int = 80, scratch: bool = True, widen: int = 1, deepen: int = 1) -> Network:
     build = Builder(scratch)
     image = build.map(size, size, 3)
     x = build.conv(image, 16 * widen, 3, 2)
     for expand, channels, kernel, stride in MCUNET_VWW1:
-        x = build.inverted(x, expand, channels * widen, kernel, stride)
+        for index in range(deepen):
+            x = build.inverted(x, expand, channels * widen, kernel, 1 if index else stride)
     return build.network([image], [build.dense(build.mean(x), 2)])
 
 
