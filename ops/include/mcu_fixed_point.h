@@ -27,6 +27,13 @@ static inline int32_t mcu_rescale(int32_t value, int32_t multiplier, int32_t shi
     return mcu_divide_by_power(mcu_multiply_high(value, multiplier), -shift);
 }
 
+/* sum / count, ties away from zero; the sum may have wrapped around. */
+static inline int32_t mcu_average(uint32_t sum, int32_t count)
+{
+    const uint32_t half = (uint32_t)(count / 2);
+    return (int32_t)((int32_t)sum > 0 ? sum + half : sum - half) / count;
+}
+
 static inline int32_t mcu_clamp(int32_t value, int32_t low, int32_t high)
 {
     return value < low ? low : value > high ? high : value;
