@@ -160,8 +160,9 @@ class _Writer:
     def records(self, name: str, records: tuple[Record, ...]) -> str:
         entries = []
         for index, record in enumerate(records):
-            fields = (f".{key} = {self.value(f'{name}{index}_{key}', value)}" for key, value in record.fields.items())
-            entries.append(f"    {{{', '.join(fields)}}},\n")
+            fields = [f".{key} = {self.value(f'{name}{index}_{key}', value)}" for key, value in record.fields.items()]
+            lines = (", ".join(fields[i : i + 5]) for i in range(0, len(fields), 5))
+            entries.append("    {" + ",\n     ".join(lines) + "},\n")
         return f"static const struct mcu_{records[0].kernel} {name}[{len(records)}] = {{\n{''.join(entries)}}};"
 
     def descriptor(self, tensor: Tensor) -> str:
