@@ -21,11 +21,11 @@ def round_half_away(value: float) -> int:
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
-    """(multiplier, shift) with real = multiplier * 2^(shift - 31) and multiplier in [2^30, 2^31), as QuantizeMultiplier.
+    """(multiplier, shift) with real = multiplier * 2^(shift - 31) and |multiplier| in [2^30, 2^31), as QuantizeMultiplier.
 
-    Raises Error where `real` is negative or not finite.
+    Negative factors occur: mcunet_in3_320kb has channels of weights with negative scales. Raises Error where `real` is not finite.
     """
-    if not math.isfinite(real) or real < 0:
+    if not math.isfinite(real):
         raise Error(f"a rescaling factor of {real} is not usable")
     if real == 0:
         return 0, 0

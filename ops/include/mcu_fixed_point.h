@@ -12,7 +12,7 @@ static inline int32_t mcu_divide_by_power(int32_t value, int32_t exponent)
     return (value >> exponent) + ((value & mask) > threshold);
 }
 
-/* Saturating, rounding, doubling high multiply. Only INT32_MIN * INT32_MIN would saturate, and no multiplier is negative. */
+/* Saturating, rounding, doubling high multiply. Only INT32_MIN * INT32_MIN would saturate, and the two never meet. */
 static inline int32_t mcu_multiply_high(int32_t value, int32_t multiplier)
 {
     return (int32_t)(((int64_t)value * multiplier + (INT64_C(1) << 30)) >> 31);

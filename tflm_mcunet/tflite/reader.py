@@ -164,8 +164,8 @@ class _Reader:
         zeros = tuple(int(table.ZeroPoint(i)) for i in range(self.length(table.ZeroPointLength(), "zero points")))
         if len(zeros) not in (1, len(scales)):
             raise MalformedModel(f"{label}: {len(scales)} scales but {len(zeros)} zero points")
-        if not all(np.isfinite(scale) and scale >= 0 for scale in scales):
-            raise MalformedModel(f"{label}: scales must be finite and not negative")
+        if not all(np.isfinite(scale) for scale in scales):
+            raise MalformedModel(f"{label}: scales must be finite")
         if not all(-(1 << 15) <= zero < 1 << 16 for zero in zeros):
             raise MalformedModel(f"{label}: zero point out of range")
         axis = int(table.QuantizedDimension())
