@@ -4,5 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=()
 python3 -c 'import ensurepip' 2>/dev/null || venv=(python3 python3-venv)
-. tests/setup.sh verify "${venv[@]}" gcc libc6-dev qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi libglib2.0-0
+. tests/setup.sh verify "${venv[@]}" gcc libc6-dev qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi
 exec .venv/bin/python examples/fashion_mnist/demo.py "$@"

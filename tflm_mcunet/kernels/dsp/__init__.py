@@ -1,0 +1,10 @@
+"""Kernels for the DSP extension of Armv7E-M and Armv8-M (Cortex-M4, M7, M33)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tflm_mcunet.operators.base import Operator
+
+VARIANTS: list[Callable[[Operator], Operator | None]] = []
+"""Functions operator -> variant or None, the fastest first."""
