@@ -81,7 +81,7 @@ def _add(commands: Any, name: str, summary: str, function: Callable[[argparse.Na
 def _add_model(commands: Any, name: str, summary: str, function: Callable[[argparse.Namespace], Any], example: str) -> Any:
     command = _add(commands, name, summary, function, f"model.tflite {example}".rstrip())
     command.add_argument("model", metavar="MODEL", help="int8 .tflite file")
-    command.add_argument("--target", default="generic", metavar="NAME", help="board or core (default: generic)")
+    command.add_argument("--target", metavar="NAME", help="board or core (default: generic, or the core of --on)")
     command.add_argument("--name", metavar="PREFIX", help="prefix of the C symbols (default: the file's name)")
     command.add_argument("--sram", metavar="BYTES", help="limit of the arena, such as 65536 or 64KB (default: the board's)")
     command.add_argument("--minimize", default="latency", choices=MINIMIZE, help="what matters most (default: latency)")
@@ -128,8 +128,9 @@ def _compiled(options: argparse.Namespace) -> Any:
     from tflm_mcunet.compiler import build
     from tflm_mcunet.source import load
 
+    on = getattr(options, "on", "host")
     chosen = Options(
-        target=options.target,
+        target=options.target or ("generic" if on == "host" else on),
         name=options.name,
         sram=None if options.sram is None else parse_bytes(options.sram),
         minimize=options.minimize,
