@@ -1,0 +1,58 @@
+/* QUANTIZE between integer types of which at least one has 16 or 32 bits. */
+#ifndef TFLM_MCUNET_REQUANTIZE_H
+#define TFLM_MCUNET_REQUANTIZE_H
+
+#include "mcu_fixed_point.h"
+#include "mcu_rows.h"
+
+/* `low` and `high` are the output's limits less its zero point; `width` elements of in_size and out_size bytes a row. */
+struct mcu_requantize {
+    const struct mcu_tensor *input, *output;
+    int32_t width, in_zero, zero, low, high;
+    int32_t multiplier;
+    int8_t shift, in_size, out_size;
+};
+
+static inline int32_t mcu_load_integer(const void *data, int32_t index, int32_t size)
+{
+    switch (size) {
+    case 1:
+        return ((const int8_t *)data)[index];
+    case 2:
+        return ((const int16_t *)data)[index];
+    default:
+        return ((const int32_t *)data)[index];
+    }
+}
+
+static inline void mcu_store_integer(void *data, int32_t index, int32_t size, int32_t value)
+{
+    switch (size) {
+    case 1:
+        ((int8_t *)data)[index] = (int8_t)value;
+        break;
+    case 2:
+        ((int16_t *)data)[index] = (int16_t)value;
+        break;
+    default:
+        ((int32_t *)data)[index] = value;
+        break;
+    }
+}
+
+static inline void mcu_requantize(const void *record, unsigned char *arena, int32_t first, int32_t last)
+{
+    const struct mcu_requantize *op = (const struct mcu_requantize *)record;
+    int32_t row, i;
+    for (row = first; row < last; ++row) {
+        const void *in = mcu_read(op->input, arena, row);
+        void *out = mcu_write(op->output, arena, row);
+        for (i = 0; i < op->width; ++i) {
+            const uint32_t centred = (uint32_t)mcu_load_integer(in, i, op->in_size) - (uint32_t)op->in_zero;
+            const int32_t value = mcu_rescale((int32_t)centred, op->multiplier, op->shift);
+            mcu_store_integer(out, i, op->out_size, mcu_clamp(value, op->low, op->high) + op->zero);
+        }
+    }
+}
+
+#endif
