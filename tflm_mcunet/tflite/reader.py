@@ -18,6 +18,9 @@ from tflm_mcunet.operators.base import Operator, Unsupported
 MAX_TENSOR_BYTES = 1 << 26
 """No tensor of a microcontroller comes near 64 MB; larger ones are refused before anything is allocated for them."""
 
+MAX_NAME = 300
+"""Characters of a tensor's name that messages, comments and reports show."""
+
 MAX_ROWS = 1 << 15
 """Rows are counted in int16 on the device."""
 
@@ -49,6 +52,12 @@ def read(model: bytes, name: str) -> Graph:
         raise
     except (struct.error, ValueError, TypeError, IndexError, OverflowError, KeyError, AttributeError, MemoryError) as error:
         raise MalformedModel(f"the .tflite file is damaged ({type(error).__name__}: {error})") from error
+
+
+def _printable(name: bytes | None) -> str:
+    """A name that fits a one-line message."""
+    text = "".join(c if c.isprintable() else "?" for c in (name or b"").decode("utf-8", "replace"))
+    return text if len(text) <= MAX_NAME else f"{text[: MAX_NAME - 3]}..."
 
 
 def _names(enum: type) -> dict[int, str]:
@@ -112,7 +121,7 @@ class _Reader:
     def tensors(self, subgraph: Any) -> Iterator[Tensor]:
         for index in range(self.length(subgraph.TensorsLength(), "tensors")):
             table = subgraph.Tensors(index)
-            name = (table.Name() or b"").decode("utf-8", "replace") or f"tensor_{index}"
+            name = _printable(table.Name()) or f"tensor_{index}"
             shape = tuple(int(table.Shape(i)) for i in range(self.length(table.ShapeLength(), "dimensions")))
             if table.Type() not in DTYPES:
                 kind = TYPE_NAMES.get(table.Type(), table.Type())
@@ -203,8 +212,7 @@ class _Reader:
         if name is None:
             raise Unsupported(f"operator {index}: builtin operator {number} is not supported")
         if name == "CUSTOM":
-            custom = (code.CustomCode() or b"").decode("utf-8", "replace")
-            raise Unsupported(f"operator {index}: the custom operator '{custom}' is not supported")
+            raise Unsupported(f"operator {index}: the custom operator '{_printable(code.CustomCode())}' is not supported")
         return str(name)
 
     def operands(
