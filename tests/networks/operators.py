@@ -58,7 +58,7 @@ def weights(n: Network, shape: tuple[int, ...], channel_axis: int, spread: float
     per_channel = n.source.chance(70)
     taps = values.size / channels
     scales = spread / (75 * math.sqrt(taps)) * 2 ** n.rng.uniform(-2, 1, channels if per_channel else 1)
-    if per_channel and n.source.chance(8):  # mcunet_in3_320kb has such scales
+    if len(scales) > 1 and n.source.chance(8):  # mcunet_in3_320kb has such scales
         scales[n.rng.integers(0, channels)] *= -1
     return values, scales.astype(np.float32).astype(float)
 
