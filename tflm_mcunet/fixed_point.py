@@ -66,9 +66,19 @@ def multiply(value: Integers, multiplier: int, shift: int) -> Integers:
 
     `value` shifted left wraps to 32 bits as it does on the device.
     """
-    left, right = max(shift, 0), max(-shift, 0)
-    value = ((value << left) + (1 << 31)) % (1 << 32) - (1 << 31)
-    return divide_by_power(multiply_high(value, multiplier), right)
+    return divide_by_power(multiply_high(wrapped(value << max(shift, 0)), multiplier), max(-shift, 0))
+
+
+def requantize(
+    values: NDArray[np.int64], multiplier: int, shift: int, zero_point: int, low: int, high: int
+) -> NDArray[np.int64]:
+    """The outputs for accumulators, as mcu_requantize; the zero point is added with wrap-around."""
+    return np.clip(wrapped(multiply(values, multiplier, shift) + zero_point), low, high)
+
+
+def wrapped(value: Integers) -> Integers:
+    """A value reduced to a signed integer of 32 bits."""
+    return (value + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 def quantize(real: float, tensor: Tensor) -> int:

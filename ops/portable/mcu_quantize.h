@@ -4,7 +4,7 @@
 
 #include "mcu_rows.h"
 
-/* `low` and `high` are the output's limits less its zero point; `width` elements a row. */
+/* `width` elements a row; `low` and `high` are the limits of the output's type. */
 struct mcu_quantize {
     const struct mcu_tensor *input, *output;
     float scale;
@@ -15,7 +15,7 @@ struct mcu_quantize {
    converts; NaN gives the lowest output. What is left over after truncation is exact, and nothing can be contracted to FMA. */
 static inline int32_t mcu_quantize_value(const struct mcu_quantize *op, float value)
 {
-    const float low = (float)op->low, high = (float)op->high;
+    const float low = (float)(op->low - op->zero), high = (float)(op->high - op->zero);
     const float quotient = value / op->scale;
     const float clamped = !(quotient > low) ? low : quotient < high ? quotient : high;
     const int32_t whole = (int32_t)clamped;

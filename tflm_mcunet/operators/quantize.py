@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflm_mcunet.fixed_point import multiply, quantize_multiplier
+from tflm_mcunet.fixed_point import LIMITS, quantize_multiplier, requantize
 from tflm_mcunet.graph import Array, Tensor
 from tflm_mcunet.operators.base import Operator, Record, has_one_output
-from tflm_mcunet.operators.unary import Unary, factors_are_representable, has_one_input, same_shape, saturated
+from tflm_mcunet.operators.unary import Unary, factors_are_representable, has_one_input, same_shape
 
 CONVERSIONS = {
     "float32": ("int8", "int16"),
@@ -31,7 +31,7 @@ def quantization_fault(tensor: Tensor) -> str | None:
 
 
 def types_convert(op: Operator) -> str | None:
-    """The types are float32 to int8 or int16; int8 to uint8, int16 or int32 and back from them; or int8 or int16 to itself or int32."""
+    """The types are float32, int8, int16 or int32 to int8 or int16, int8 to or from uint8, or int8 or int16 to int32."""
     source, target = op.input(0).dtype.name, op.output.dtype.name
     return None if target in CONVERSIONS.get(source, ()) else f"{source} to {target}"
 
@@ -64,8 +64,8 @@ class Quantize(Unary):
         return self._requantized(self.centred)
 
     def _requantized(self, centred: Array) -> Array:
-        values = multiply(centred.astype(np.int64), *self._factor)
-        return saturated(values + self.output.zero_point, self.output)
+        values = requantize(centred.astype(np.int64), *self._factor, self.output.zero_point, *self._limits)
+        return values.astype(self.output.dtype)
 
     @property
     def _factor(self) -> tuple[int, int]:
@@ -73,9 +73,7 @@ class Quantize(Unary):
 
     @property
     def _limits(self) -> tuple[int, int]:
-        """The least and the greatest output, less the zero point, as far as 32 bits hold them."""
-        limits, zero = np.iinfo(self.output.dtype), self.output.zero_point
-        return max(limits.min - zero, -(2**31)), min(limits.max - zero, 2**31 - 1)
+        return LIMITS[self.output.dtype]
 
     def evaluate(self, constants: tuple[Array | None, ...]) -> tuple[Array, ...] | None:
         values = constants[0]
@@ -84,7 +82,7 @@ class Quantize(Unary):
             return super().evaluate(constants)
         if values.dtype != np.float32:
             return (self._requantized(values.astype(np.int64) - self.input(0).zero_point),)
-        low, high = self._limits
+        low, high = (limit - self.output.zero_point for limit in self._limits)
         with np.errstate(all="ignore"):
             quotient = values / np.float32(self.output.scale)
         clamped = np.where(quotient > low, np.minimum(quotient, high), low).astype(np.float64)
@@ -104,4 +102,4 @@ class Quantize(Unary):
             return Record("quantize", fields | {"scale": target.scale}, function=f"mcu_quantize_{target.dtype}")
         multiplier, shift = self._factor
         sizes = {"in_size": source.dtype.itemsize, "out_size": target.dtype.itemsize}
-        return Record("requantize", fields | sizes | {"in_zero": source.zero_point, "multiplier": multiplier, "shift": shift})
+        return Record("convert", fields | sizes | {"in_zero": source.zero_point, "multiplier": multiplier, "shift": shift})

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from tflm_mcunet.fixed_point import activation_range, multiply, quantize_multiplier
+from tflm_mcunet.fixed_point import activation_range, quantize_multiplier, requantize
 from tflm_mcunet.graph import Array
 from tflm_mcunet.operators.unary import Unary
 
@@ -20,5 +18,4 @@ class Relu(Unary):
     def table(self) -> Array:
         source, target = self.input(0), self.output
         factor = quantize_multiplier(source.scale / target.scale)
-        values = target.zero_point + multiply(self.centred, *factor)
-        return np.clip(values, *activation_range("RELU", target)).astype(target.dtype)
+        return requantize(self.centred, *factor, target.zero_point, *activation_range("RELU", target)).astype(target.dtype)

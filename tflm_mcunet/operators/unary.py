@@ -54,7 +54,13 @@ class Elementwise(Operator):
 class Unary(Elementwise):
     """An operator that is a table of its 256 possible inputs; int8 to int8 except for some QUANTIZE."""
 
-    constraints: ClassVar[tuple[Constraint, ...]] = (has_one_input, has_one_output, operands_are_int8, same_shape, factors_are_representable)
+    constraints: ClassVar[tuple[Constraint, ...]] = (
+        has_one_input,
+        has_one_output,
+        operands_are_int8,
+        same_shape,
+        factors_are_representable,
+    )
 
     @property
     def tabular(self) -> bool:
