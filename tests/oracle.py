@@ -22,6 +22,8 @@ def random_array(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
     """Values over the whole range of an integer tensor; reals around zero, some of them far out, for a float one."""
     if tensor.dtype == np.float32:
         return (rng.standard_normal(tensor.shape) * rng.choice([0.1, 1, 10, 100])).astype(np.float32)
+    if tensor.dtype == np.bool_:
+        return rng.integers(0, 2, tensor.shape).astype(np.bool_)
     limits = np.iinfo(tensor.dtype)
     return rng.integers(limits.min, int(limits.max) + 1, tensor.shape).astype(tensor.dtype)
 

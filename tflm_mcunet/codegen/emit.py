@@ -67,7 +67,7 @@ def emit(graph: Graph, lowered: Lowered, schedule: Schedule, plan: Plan, prefix:
         "outputs": outputs,
         "operators": operators,
         "tensors": list(writer.descriptors.values()),
-        "arrays": list(writer.shared),
+        "arrays": [*writer.constants, *writer.shared],
         "loops": [_loop(loop) for loop in writer.loops()],
         "headers": sorted({f"mcu_{op['kernel']}.h" for op in operators} | {"mcu_rows.h"}),
     }
@@ -93,8 +93,9 @@ class _Writer:
     def __init__(self, graph: Graph, lowered: Lowered, schedule: Schedule, plan: Plan, prefix: str) -> None:
         self.graph, self.lowered, self.schedule, self.plan, self.prefix = graph, lowered, schedule, plan, prefix
         self.descriptors: dict[Tensor, dict[str, Any]] = {}
-        self.arrays: dict[tuple[str, bytes], str] = {}
+        self.arrays: dict[tuple[bool, str, bytes], str] = {}
         self.shared: list[dict[str, Any]] = []
+        self.constants: list[dict[str, Any]] = []
         self.constant_bytes = 0
 
     def loops(self) -> list[Any]:
@@ -168,7 +169,8 @@ class _Writer:
     def descriptor(self, tensor: Tensor) -> str:
         """The name of a tensor's `struct mcu_tensor`."""
         if tensor not in self.descriptors:
-            data = "NULL" if tensor.data is None else self.array(f"{self.prefix}_constant{len(self.descriptors)}", tensor.data)
+            name = f"{self.prefix}_constant{len(self.descriptors)}"
+            data = "NULL" if tensor.data is None else self.array(name, tensor.data, before_tensors=True)
             self.descriptors[tensor] = {
                 "name": f"{self.prefix}_t{len(self.descriptors)}",
                 "data": data,
@@ -179,15 +181,15 @@ class _Writer:
             }
         return str(self.descriptors[tensor]["name"])
 
-    def array(self, name: str, data: Array) -> str:
-        """The name of a constant array with these values; equal arrays are emitted once."""
+    def array(self, name: str, data: Array, *, before_tensors: bool = False) -> str:
+        """The name of a constant array with these values; equal arrays are emitted once (once more before the tensors)."""
         if data.dtype == np.bool_:
             data = data.astype(np.uint8)
-        key = (data.dtype.str, data.tobytes())
+        key = (before_tensors, data.dtype.str, data.tobytes())
         if key not in self.arrays:
             self.arrays[key] = name = re.sub(r"\W", "_", name)
             self.constant_bytes += data.nbytes
-            self.shared.append({"text": _array(name, data)})
+            (self.constants if before_tensors else self.shared).append({"text": _array(name, data)})
         return self.arrays[key]
 
 
