@@ -14,7 +14,7 @@ from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels import select_kernels
 from tflm_mcunet.options import Options
-from tflm_mcunet.passes import rewrite
+from tflm_mcunet.passes import int8_edges, rewrite
 from tflm_mcunet.tflite.reader import read
 
 
@@ -62,7 +62,7 @@ def build(
     original = read(model, source)
     for op in original.operators:
         op.check()
-    graph = rewrite(original, trace=trace)
+    graph = rewrite(int8_edges(original) if options.io == "int8" else original, trace=trace)
     graph = select_kernels(graph, options.board.features)
     lowered = lower(graph)
     schedule, plan = schedule_layers(lowered.network, options.sram_limit if options.minimize == "latency" else None)

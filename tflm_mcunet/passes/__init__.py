@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tflm_mcunet.graph import Graph
+from tflm_mcunet.passes.absorb_transpose import absorb_transpose
 from tflm_mcunet.passes.fold_constants import fold_constants
+from tflm_mcunet.passes.fold_pad import fold_pad
+from tflm_mcunet.passes.int8_edges import int8_edges
 from tflm_mcunet.passes.remove_dead import remove_dead
+from tflm_mcunet.passes.tables import compose_tables, fold_clamps
+from tflm_mcunet.passes.views import find_views, merge_views
 
 Pass = Callable[[Graph], Graph]
 
 PASSES: tuple[Pass, ...] = (
     remove_dead,
     fold_constants,
+    find_views,
+    absorb_transpose,
+    merge_views,
+    fold_pad,
+    compose_tables,
+    fold_clamps,
 )
 
 
@@ -29,4 +40,4 @@ def rewrite(graph: Graph, passes: Sequence[Pass] = PASSES, trace: Callable[[str]
     return graph
 
 
-__all__ = ["PASSES", "Pass", "rewrite"]
+__all__ = ["PASSES", "Pass", "int8_edges", "rewrite"]
