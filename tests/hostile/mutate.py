@@ -302,13 +302,11 @@ def mutate(model: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
         return function.__name__, function(model, rng)
     tree = unpack(model)
     done = []
-    for _ in range(int(rng.integers(1, 4))):
-        function = some(rng, MODEST if rng.random() < 0.6 else STRUCTURE)
-        if not tree.subgraphs or not tree.subgraphs[0].operators:
-            break
-        function(tree, tree.subgraphs[0], rng)
-        done.append(function.__name__)
     try:
+        for _ in range(int(rng.integers(1, 4))):
+            function = some(rng, MODEST if rng.random() < 0.6 else STRUCTURE)
+            function(tree, tree.subgraphs[0], rng)
+            done.append(function.__name__)
         return " ".join(done), pack(tree)
-    except (struct.error, TypeError, ValueError, OverflowError, AttributeError):  # a value that its field cannot hold
-        return "flip_bits", flip_bits(model, rng)
+    except (struct.error, LookupError, TypeError, ValueError, OverflowError, AttributeError):
+        return "flip_bits", flip_bits(model, rng)  # damage upon damage that the object API cannot write

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -89,6 +90,7 @@ def fault(model: bytes) -> str | None:
 def main(first: int, count: int, folders: tuple[str, ...]) -> None:
     """Reports all faults among seeds [first, first + count) on stdout, and the slowest on stderr."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    warnings.simplefilter("error")  # NumPy's would reach the user's terminal
     signal.signal(signal.SIGALRM, expire)
     slowest, total = (0.0, -1), 0.0
     for seed in range(first, first + count):

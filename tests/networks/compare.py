@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from tests.networks.expose import computed, expose, producer
 from tests.oracle import Sample, on_host, random_samples
 from tflm_mcunet.compiler import Program, build
 from tflm_mcunet.errors import Error
-from tflm_mcunet.execute.build import HOST_FLAGS, host_compiler
+from tflm_mcunet.execute.build import HOST_FLAGS, BuildError, host_compiler
 from tflm_mcunet.execute.sanitize import FLAGS
 from tflm_mcunet.execute.tflm import Tflm
 from tflm_mcunet.options import Options
@@ -33,35 +34,57 @@ class Outcome:
         return not self.differing and not self.problem
 
 
+OPTIONS = (Options(), Options(minimize="sram"), Options(sram=1 << 24))
+"""How networks are compiled, in turn: one step per event where that saves bytes, or long blocks."""
+
+
 def compare(
-    models: Sequence[bytes], oracle: Tflm, samples: int = 3, seed: int = 0, options: Mapping[str, object] | None = None
+    models: Sequence[bytes], oracle: Tflm, samples: int = 3, seed: int = 0, options: Sequence[Options] = OPTIONS
 ) -> list[Outcome]:
-    """One outcome per model. All that compile are in one C compilation; `options` are those of `Options`."""
+    """One outcome per model, compiled with the options in turn. All that compile are in one C compilation."""
     programs, outcomes = {}, {}
     for index, model in enumerate(models):
         try:
-            programs[index] = build(model, f"m{index}.tflite", Options(**(options or {})))  # type: ignore[arg-type]
+            programs[index] = build(model, f"m{index}.tflite", options[index % len(options)])
         except Exception as error:  # a crash of the compiler is an outcome too
             outcomes[index] = Outcome(problem=f"{type(error).__name__}: {error}")
     batches = {i: random_samples(p.graph.inputs, samples, seed + i) for i, p in programs.items()}
-    with on_host(list(programs.values())) as compiled:
-        for (index, batch), ours in zip(batches.items(), compiled, strict=True):
-            try:
-                results = oracle.run(models[index], batch)
-            except Error as error:
-                outcomes[index] = Outcome(problem=f"{type(error).__name__}: {error}")
-                continue
-            pairs = [
-                pair
-                for sample, result in zip(batch, results, strict=True)
-                for pair in zip(ours.run(sample), result.outputs, strict=True)
-            ]
-            outcomes[index] = Outcome(sum(a.nbytes for a, _ in pairs), sum(differing(*pair) for pair in pairs))
+    results = {index: _attempt(lambda i=index: oracle.run(models[i], batches[i])) for index in programs}  # type: ignore[misc]
+    for index, ours in _run(programs, batches).items():
+        theirs = results[index]
+        problem = next((found for found in (ours, theirs) if isinstance(found, str)), "")
+        if problem:
+            outcomes[index] = Outcome(problem=problem)
+            continue
+        pairs = [pair for o, t in zip(ours, theirs, strict=True) for pair in zip(o, t.outputs, strict=True)]
+        outcomes[index] = Outcome(sum(a.nbytes for a, _ in pairs), sum(differing(*pair) for pair in pairs))
     for index, outcome in outcomes.items():
         if outcome.differing:
             where = first_difference(models[index], batches[index], oracle)
             outcomes[index] = Outcome(outcome.compared, outcome.differing, where)
     return [outcomes[index] for index in range(len(models))]
+
+
+def _attempt(function: Callable[[], Any]) -> Any:
+    """What the function returns, or its error as text."""
+    try:
+        return function()
+    except Error as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _run(programs: Mapping[int, Program], batches: Mapping[int, list[Sample]]) -> dict[int, Any]:
+    """Per program the outputs for each sample, or what went wrong; where the C of some does not compile, halves are tried."""
+    indices = list(programs)
+    try:
+        with on_host(list(programs.values())) as compiled:
+            return {i: _attempt(lambda i=i, c=c: [c.run(s) for s in batches[i]]) for i, c in zip(indices, compiled, strict=True)}
+    except BuildError as error:
+        if len(indices) <= 1:
+            return dict.fromkeys(indices, f"BuildError: {error}")
+    middle = len(indices) // 2
+    halves = indices[:middle], indices[middle:]
+    return {i: found for half in halves for i, found in _run({i: programs[i] for i in half}, batches).items()}
 
 
 def differing(ours: np.ndarray, theirs: np.ndarray) -> int:
