@@ -55,10 +55,17 @@ def types(tensors: Sequence[Tensor]) -> tuple:
     return tuple(tensor_type(t.dtype, t.shape) for t in tensors)
 
 
-def differing_bytes(models: Sequence[bytes], samples: int = 3, seed: int = 0, oracle: Tflm | None = None) -> list[int]:
-    """Per model the number of output bytes, over random samples, in which our C and TFLM differ."""
+def differing_bytes(
+    models: Sequence[bytes],
+    samples: int = 3,
+    seed: int = 0,
+    oracle: Tflm | None = None,
+    inputs: Sequence[Sequence[Sample]] | None = None,
+) -> list[int]:
+    """Per model the number of output bytes, over random samples or over `inputs`, in which our C and TFLM differ."""
     programs = [build(model, f"m{i}") for i, model in enumerate(models)]
-    inputs = [random_samples(p.graph.inputs, samples, seed + i) for i, p in enumerate(programs)]
+    if inputs is None:
+        inputs = [random_samples(p.graph.inputs, samples, seed + i) for i, p in enumerate(programs)]
     if oracle is None:
         with Tflm() as fresh:
             expected = [fresh.run(model, batch) for model, batch in zip(models, inputs, strict=True)]
@@ -76,8 +83,10 @@ def differing_bytes(models: Sequence[bytes], samples: int = 3, seed: int = 0, or
     return differences
 
 
-def assert_bit_exact(models: Sequence[bytes], samples: int = 3, seed: int = 0) -> None:
-    """Fails where any output byte of any model differs from TFLM's."""
-    differences = differing_bytes(models, samples, seed)
+def assert_bit_exact(
+    models: Sequence[bytes], samples: int = 3, seed: int = 0, inputs: Sequence[Sequence[Sample]] | None = None
+) -> None:
+    """Fails where any output byte of any model differs from TFLM's, over random samples or over `inputs` (per model a list)."""
+    differences = differing_bytes(models, samples, seed, inputs=inputs)
     wrong = {index: count for index, count in enumerate(differences) if count}
     assert not wrong, f"models with differing bytes: {wrong}"
