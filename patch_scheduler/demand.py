@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from patch_scheduler.geometry import Network
-from patch_scheduler.schedule import Event
+import numpy as np
 
-Stage = tuple[int, int]
-"""Operators [first, last) of the network's order."""
+from patch_scheduler.geometry import Network
+from patch_scheduler.schedule import Event, Schedule, Stage
+
+
+def streamed(network: Network, stages: Sequence[Stage], block: Sequence[int]) -> Schedule:
+    """The schedule of the stages, all operators running from their first rows to their last."""
+    return Schedule(stream(network, stages, block), tuple(block), (False,) * len(block), tuple(stages))
 
 
 def stream(network: Network, stages: Sequence[Stage], block: Sequence[int]) -> tuple[Event, ...]:
@@ -26,37 +30,29 @@ class _Stage:
     """The progress of one stage's operators."""
 
     def __init__(self, network: Network, stage: Stage, block: Sequence[int]) -> None:
-        self.network, self.block = network, block
+        self.block = block
         self.members = range(*stage)
+        self.steps = {index: network.operators[index].steps for index in self.members}
         self.done = dict.fromkeys(self.members, 0)
-        self.producer = {write.tensor: index for index in self.members for write in network.operators[index].writes}
-        # Rows of each tensor that exist after every number of steps, and the rows that each step needs, as plain lists.
-        self.rows = {
-            write.tensor: [0, *write.ranges.high.tolist()] for index in self.members for write in network.operators[index].writes
-        }
-        self.needs = {
-            index: [
-                (read.tensor, read.ranges.high.tolist())
-                for read in network.operators[index].reads
-                if read.tensor in self.producer
-            ]
-            for index in self.members
-        }
+        writes = [(write, index) for index in self.members for write in network.operators[index].writes]
+        self.producer = {write.tensor: index for write, index in writes}
+        # Plain lists: rows of each tensor that exist after every number of steps, and the rows that each step needs.
+        self.rows = {write.tensor: [0, *np.maximum.accumulate(write.ranges.high).tolist()] for write, _ in writes}
+        self.needs: dict[int, list[tuple[int, list[int]]]] = {index: [] for index in self.members}
+        for index in self.members:
+            for read in network.operators[index].reads:
+                if read.tensor in self.producer:
+                    high = np.where(read.ranges.high > read.ranges.low, read.ranges.high, 0).tolist()
+                    high[-1] = self.rows[read.tensor][-1]  # the last step sees to rows that nobody needs, while inputs live
+                    self.needs[index].append((read.tensor, high))
         self.events: list[Event] = []
 
     def run(self) -> list[Event]:
-        read = {access.tensor for index in self.members for access in self.network.operators[index].reads}
-        sinks = [
-            index for index in self.members if not any(write.tensor in read for write in self.network.operators[index].writes)
-        ]
-        while True:
-            open_ = [index for index in sinks if self.done[index] < self.network.operators[index].steps]
-            if not open_:
-                break
-            self._ask(min(open_, key=lambda index: (self.done[index] / self.network.operators[index].steps, index)))
-        for index in self.members:  # rows that nobody needs
-            while self.done[index] < self.network.operators[index].steps:
-                self._ask(index)
+        asked = {self.producer[tensor] for needs in self.needs.values() for tensor, _ in needs}
+        open_ = [index for index in self.members if index not in asked]
+        while open_:
+            self._ask(min(open_, key=lambda index: (self.done[index] / self.steps[index], index)))
+            open_ = [index for index in open_ if self.done[index] < self.steps[index]]
         return self.events
 
     def _ask(self, wanted: int) -> None:
@@ -65,8 +61,8 @@ class _Stage:
         while stack:
             index = stack[-1]
             first = self.done[index]
-            last = min(first + self.block[index], self.network.operators[index].steps)
-            missing = self._missing(index, last)
+            last = min(first + self.block[index], self.steps[index])
+            missing = self._missing(index, first, last)
             if missing is not None:
                 stack.append(missing)
                 continue
@@ -74,10 +70,10 @@ class _Stage:
             self.done[index] = last
             stack.pop()
 
-    def _missing(self, index: int, last: int) -> int | None:
-        """The first producer that has not yet made all rows that the steps before `last` need."""
+    def _missing(self, index: int, first: int, last: int) -> int | None:
+        """The first producer that has not yet made all rows that the steps [first, last) need."""
         for tensor, high in self.needs[index]:
             producer = self.producer[tensor]
-            if self.rows[tensor][self.done[producer]] < max(high[self.done[index] : last]):
+            if self.rows[tensor][self.done[producer]] < max(high[first:last]):
                 return producer
         return None

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from patch_scheduler.geometry import Network
 
+Stage = tuple[int, int]
+"""Operators [first, last) of the network's order."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -21,12 +24,19 @@ class Schedule:
     """The canonical event list, which planner, validator and emitter share, and how it was chosen.
 
     `block[i]` is the number of steps operator i runs per event (its last event may run fewer), and `reverse[i]` says
-    that its blocks run from the last rows to the first.
+    that its blocks run from the last rows to the first. `stages` are the runs of operators between which tensors are
+    whole; a stage of one operator is layer-by-layer, a longer one a stream. They only tell what the events are.
     """
 
     events: tuple[Event, ...]
     block: tuple[int, ...]
     reverse: tuple[bool, ...]
+    stages: tuple[Stage, ...] = ()
+
+
+def layers(network: Network) -> tuple[Stage, ...]:
+    """Every operator is a stage of its own."""
+    return tuple((index, index + 1) for index in range(len(network.operators)))
 
 
 def layer_by_layer(network: Network, block: tuple[int, ...], reverse: tuple[bool, ...]) -> Schedule:
@@ -37,4 +47,4 @@ def layer_by_layer(network: Network, block: tuple[int, ...], reverse: tuple[bool
             Event(index, first, min(first + block[index], operator.steps)) for first in range(0, operator.steps, block[index])
         ]
         events.extend(reversed(blocks) if reverse[index] else blocks)
-    return Schedule(tuple(events), block, reverse)
+    return Schedule(tuple(events), block, reverse, layers(network))
