@@ -97,7 +97,16 @@ def test_extreme_activations() -> None:
     """Clamps that leave a single value, and scales that differ by less than TFLM tolerates."""
     cases = itertools.product(KINDS, range(4), (-128, 127), (1e-4, 0.05, 7.0))
     models = [
-        pooling(kind, size=(4, 4), channels=2, window=(2, 2), activation=activation, zero_point=zero, scale=scale, out_scale=scale + 5e-7)
+        pooling(
+            kind,
+            size=(4, 4),
+            channels=2,
+            window=(2, 2),
+            activation=activation,
+            zero_point=zero,
+            scale=scale,
+            out_scale=scale + 5e-7,
+        )
         for kind, activation, zero, scale in cases
     ]
     assert_bit_exact(models)
@@ -117,6 +126,7 @@ def test_extreme_activations() -> None:
         ({"target": (4, 4, 2)}, "single NHWC", False),
         ({"target": (2, 4, 4, 2)}, "single NHWC", False),
         ({"activation": 4}, "fused activation", False),
+        ({"activation": 3, "scale": 1e-10}, "bounds of the activation", False),
         ({"dtype": np.int16}, "int8", False),
     ],
 )

@@ -92,7 +92,8 @@ def test_rescaling(kind: str) -> None:
 
 
 def test_mean_of_large_map() -> None:
-    assert_bit_exact([reduction("MEAN", (1, 64, 48, 2), (1, 2), quant=(0.02, zero), out_quant=(0.003, -zero)) for zero in (-127, 0, 127)])
+    zeros = (-127, 0, 127)
+    assert_bit_exact([reduction("MEAN", (1, 64, 48, 2), (1, 2), quant=(0.02, zero), out_quant=(0.003, -zero)) for zero in zeros])
 
 
 @pytest.mark.parametrize("kind", ["MEAN", "SUM", "REDUCE_MAX"])

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tflm_mcunet.errors import Error
 from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_batch_one, has_one_output, operands_are_int8
 from tflm_mcunet.operators.convolution import Windowed, output_matches_window, strides_are_positive
 from tflm_mcunet.operators.reduction import Accumulating, Accumulation
@@ -36,6 +37,15 @@ def nearly_same_quantization(op: Pool2D) -> str | None:
     return f"{source.scale}, {source.zero_point} and {target.scale}, {target.zero_point}"
 
 
+def bounds_are_representable(op: Pool2D) -> str | None:
+    """The bounds of the activation fit 32 bits at the output's scale."""
+    try:
+        _ = op.limits
+    except Error as error:
+        return str(error)
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Pool2D(Accumulating, Windowed):
     """One value per window and channel; taps outside the image do not count."""
@@ -50,6 +60,7 @@ class Pool2D(Accumulating, Windowed):
         output_matches_window,
         nearly_same_quantization,
         activation_is_clamp,
+        bounds_are_representable,
     )
 
     accumulator_bytes: ClassVar[int]
