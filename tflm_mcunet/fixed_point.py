@@ -83,7 +83,8 @@ def wrapped(value: Integers) -> Integers:
 
 def quantize(real: float, tensor: Tensor) -> int:
     """The integer nearest to a real value in the tensor's scale, in TFLM's single precision; not clamped."""
-    quotient = np.float32(real) / np.float32(tensor.scale)
+    with np.errstate(all="ignore"):
+        quotient = np.float32(real) / np.float32(tensor.scale)
     if not abs(quotient) < 2**31:
         raise Error(f"tensor {tensor}: {real} is not representable at scale {tensor.scale}")
     return tensor.zero_point + round_half_away(float(quotient))
