@@ -42,7 +42,8 @@ static inline void mcu_pool_average(const struct mcu_pool_2d *op, const unsigned
         const int8_t *in = (const int8_t *)mcu_read(op->input, arena, y) + (ptrdiff_t)window->left * op->channels + channel;
         for (x = window->left; x < window->right; ++x, in += op->channels) {
             for (c = 0; c < channels; ++c) {
-                sums[c] += (uint32_t)in[c];
+                const int32_t value = in[c];
+                sums[c] += (uint32_t)value;
             }
         }
     }

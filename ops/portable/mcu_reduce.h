@@ -5,32 +5,33 @@
 #include "mcu_fixed_point.h"
 #include "mcu_rows.h"
 
-/* A step is `rows` input rows of width x channels values; value (w, c) of a row falls onto accumulator
-   w * width_stride + c * channel_stride behind the row's place. With `last_row`, accumulators keep on growing up to that row,
-   and the digits of a row's number (of `extent` values, innermost first) times `stride` are its place; without,
-   every row has its own output, and accumulators lie in scratch instead of state. */
+/* A step is one input row of width x channels values; value (w, c) falls onto accumulator w * width_stride + c * channel_stride
+   behind the row's place. Without `out_rows`, the row makes an output row, and its accumulators lie in scratch. With them,
+   all rows fall onto the accumulators in `state`, of which `last_row` makes `out_rows` output rows; a row's place is made of
+   the digits of its number, of `extent` values each, innermost first, times their `stride`. */
 struct mcu_reduce {
     const struct mcu_tensor *input, *output;
     const int32_t *extent, *stride;
     uint32_t scratch, state;
-    int32_t rows, last_row, groups;
-    int32_t width, channels, width_stride, channel_stride, accumulators;
-    uint32_t initial;    /* sums start here: minus the zero points of all their terms */
-    int32_t multiplier;  /* mcu_reduce_sum alone */
-    int32_t count;       /* mcu_reduce_average alone */
+    int32_t digits, last_row, out_rows, out_elements;
+    int32_t width, channels, width_stride, channel_stride;
+    uint32_t initial;   /* sums start here: minus the zero points of all their terms */
+    int32_t multiplier; /* of mcu_reduce_sum */
+    int32_t count;      /* of mcu_reduce_average */
     int16_t shift, out_zero, out_min, out_max;
 };
 
-typedef void (*mcu_reduce_clear)(const struct mcu_reduce *op, void *accumulators);
+/* Prepare `count` accumulators, add a row to those behind `place`, make an output row of those behind `place`. */
+typedef void (*mcu_reduce_clear)(const struct mcu_reduce *op, void *accumulators, int32_t count);
 typedef void (*mcu_reduce_add)(const struct mcu_reduce *op, const int8_t *in, void *accumulators, int32_t place);
-typedef void (*mcu_reduce_finish)(const struct mcu_reduce *op, const void *accumulators, int8_t *out);
+typedef void (*mcu_reduce_finish)(const struct mcu_reduce *op, const void *accumulators, int32_t place, int8_t *out);
 
 static inline int32_t mcu_reduce_place(const struct mcu_reduce *op, int32_t row)
 {
-    int32_t group, place = 0;
-    for (group = 0; group < op->groups; ++group) {
-        place += row % op->extent[group] * op->stride[group];
-        row /= op->extent[group];
+    int32_t digit, place = 0;
+    for (digit = 0; digit < op->digits; ++digit) {
+        place += row % op->extent[digit] * op->stride[digit];
+        row /= op->extent[digit];
     }
     return place;
 }
@@ -38,29 +39,31 @@ static inline int32_t mcu_reduce_place(const struct mcu_reduce *op, int32_t row)
 static inline void mcu_reduce_rows(const struct mcu_reduce *op, unsigned char *arena, int32_t first, int32_t last,
                                    mcu_reduce_clear clear, mcu_reduce_add add, mcu_reduce_finish finish)
 {
-    void *accumulators = arena + (op->last_row ? op->state : op->scratch);
-    int32_t step, index;
-    for (step = first; step < last; ++step) {
-        for (index = 0; index < op->rows; ++index) {
-            const int32_t row = step * op->rows + index;
-            if (!op->last_row || row == 0) {
-                clear(op, accumulators);
-            }
-            add(op, (const int8_t *)mcu_read(op->input, arena, row), accumulators, mcu_reduce_place(op, row));
-            if (!op->last_row) {
-                finish(op, accumulators, (int8_t *)mcu_write(op->output, arena, step) + (ptrdiff_t)index * op->accumulators);
-            } else if (row == op->last_row) {
-                finish(op, accumulators, (int8_t *)mcu_write(op->output, arena, 0));
-            }
+    void *accumulators = arena + (op->out_rows ? op->state : op->scratch);
+    int32_t row, out_row;
+    for (row = first; row < last; ++row) {
+        const int8_t *in = (const int8_t *)mcu_read(op->input, arena, row);
+        if (!op->out_rows) {
+            clear(op, accumulators, op->out_elements);
+            add(op, in, accumulators, 0);
+            finish(op, accumulators, 0, (int8_t *)mcu_write(op->output, arena, row));
+            continue;
+        }
+        if (row == 0) {
+            clear(op, accumulators, op->out_rows * op->out_elements);
+        }
+        add(op, in, accumulators, mcu_reduce_place(op, row));
+        for (out_row = 0; row == op->last_row && out_row < op->out_rows; ++out_row) {
+            finish(op, accumulators, out_row * op->out_elements, (int8_t *)mcu_write(op->output, arena, out_row));
         }
     }
 }
 
-static inline void mcu_reduce_clear_sums(const struct mcu_reduce *op, void *accumulators)
+static inline void mcu_reduce_clear_sums(const struct mcu_reduce *op, void *accumulators, int32_t count)
 {
     uint32_t *sums = (uint32_t *)accumulators;
     int32_t i;
-    for (i = 0; i < op->accumulators; ++i) {
+    for (i = 0; i < count; ++i) {
         sums[i] = op->initial;
     }
 }
@@ -73,39 +76,42 @@ static inline void mcu_reduce_add_sums(const struct mcu_reduce *op, const int8_t
     for (w = 0; w < op->width; ++w, in += op->channels, sums += op->width_stride) {
         if (op->channel_stride) {
             for (c = 0; c < op->channels; ++c) {
-                sums[c] += (uint32_t)in[c];
+                const int32_t value = in[c];
+                sums[c] += (uint32_t)value;
             }
         } else {
-            uint32_t sum = sums[0];
+            uint32_t sum = *sums;
             for (c = 0; c < op->channels; ++c) {
-                sum += (uint32_t)in[c];
+                const int32_t value = in[c];
+                sum += (uint32_t)value;
             }
-            sums[0] = sum;
+            *sums = sum;
         }
     }
 }
 
-static inline void mcu_reduce_rescale(const struct mcu_reduce *op, const void *accumulators, int8_t *out)
+static inline void mcu_reduce_rescale(const struct mcu_reduce *op, const void *accumulators, int32_t place, int8_t *out)
 {
-    const uint32_t *sums = (const uint32_t *)accumulators;
+    const uint32_t *sums = (const uint32_t *)accumulators + place;
     int32_t i;
-    for (i = 0; i < op->accumulators; ++i) {
+    for (i = 0; i < op->out_elements; ++i) {
         out[i] = mcu_requantize((int32_t)sums[i], op->multiplier, op->shift, op->out_zero, op->out_min, op->out_max);
     }
 }
 
-static inline void mcu_reduce_divide(const struct mcu_reduce *op, const void *accumulators, int8_t *out)
+static inline void mcu_reduce_divide(const struct mcu_reduce *op, const void *accumulators, int32_t place, int8_t *out)
 {
-    const uint32_t *sums = (const uint32_t *)accumulators;
+    const uint32_t *sums = (const uint32_t *)accumulators + place;
     int32_t i;
-    for (i = 0; i < op->accumulators; ++i) {
+    for (i = 0; i < op->out_elements; ++i) {
         out[i] = (int8_t)mcu_clamp(mcu_average(sums[i], op->count), op->out_min, op->out_max);
     }
 }
 
-static inline void mcu_reduce_clear_largest(const struct mcu_reduce *op, void *accumulators)
+static inline void mcu_reduce_clear_largest(const struct mcu_reduce *op, void *accumulators, int32_t count)
 {
-    memset(accumulators, INT8_MIN, (size_t)op->accumulators);
+    (void)op;
+    memset(accumulators, INT8_MIN, (size_t)count);
 }
 
 static inline void mcu_reduce_add_largest(const struct mcu_reduce *op, const int8_t *in, void *accumulators, int32_t place)
@@ -120,11 +126,11 @@ static inline void mcu_reduce_add_largest(const struct mcu_reduce *op, const int
     }
 }
 
-static inline void mcu_reduce_clamp(const struct mcu_reduce *op, const void *accumulators, int8_t *out)
+static inline void mcu_reduce_clamp(const struct mcu_reduce *op, const void *accumulators, int32_t place, int8_t *out)
 {
-    const int8_t *largest = (const int8_t *)accumulators;
+    const int8_t *largest = (const int8_t *)accumulators + place;
     int32_t i;
-    for (i = 0; i < op->accumulators; ++i) {
+    for (i = 0; i < op->out_elements; ++i) {
         out[i] = (int8_t)mcu_clamp(largest[i], op->out_min, op->out_max);
     }
 }

@@ -55,6 +55,10 @@ class ArgMax(Operator):
         rows = self.output.rows
         return each(rows) if self.steps == rows else whole(1, rows)
 
+    @property
+    def row_pointers(self) -> bool:
+        return self.steps == self.input(0).rows == self.output.rows
+
     def describe(self) -> str:
         return f"axis {self.axis}"
 

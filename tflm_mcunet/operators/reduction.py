@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from patch_scheduler.geometry import Ranges, each, last, whole
+from patch_scheduler.geometry import Ranges, each, last
 from tflm_mcunet.errors import Error
 from tflm_mcunet.fixed_point import quantize_multiplier
 from tflm_mcunet.graph import Tensor
@@ -48,11 +48,10 @@ def rescaling_is_representable(op: Reduction) -> str | None:
 
 @dataclass(frozen=True)
 class Accumulation:
-    """How rows of width x channels values fall onto accumulators of `size` bytes, and in which steps.
+    """How rows of width x channels values fall onto accumulators of `size` bytes; a step is a row.
 
-    Where rows fall onto each other (as in global pooling) there is one accumulator per output element; they live from the
-    first step to the last, and every step adds one row, so that the source need never be whole. Otherwise a row has
-    accumulators of its own, and a step is a row if the target has the same rows, or else everything.
+    Either every row of the source makes a row of the target, with accumulators of its own. Or (as in global pooling) there is
+    one accumulator per element of the target; they live from the first step to the last, so that the source need never be whole.
     """
 
     source: Tensor
@@ -68,68 +67,52 @@ class Accumulation:
         return [(1, True)] * (2 - len(shape)) + found
 
     @property
-    def across_rows(self) -> bool:
-        """Whether rows fall onto each other."""
-        return any(extent > 1 and not kept for extent, kept in self.extents[:-2])
-
-    @property
-    def accumulators(self) -> int:
-        """Number of accumulators."""
-        return self.target.elements if self.across_rows else _kept(self.extents[-2:])
+    def row_by_row(self) -> bool:
+        """Whether every row makes a row."""
+        across = any(extent > 1 and not kept for extent, kept in self.extents[:-2])
+        return not across and self.source.rows == self.target.rows
 
     @property
     def bytes(self) -> int:
         """Bytes of all accumulators."""
-        return self.size * self.accumulators
-
-    @property
-    def steps(self) -> int:
-        return self.source.rows if self.across_rows or self.source.rows == self.target.rows else 1
-
-    def reads(self) -> Ranges:
-        return each(self.steps) if self.steps == self.source.rows else whole(1, self.source.rows)
+        return self.size * (self.target.elements // self.target.rows if self.row_by_row else self.target.elements)
 
     def writes(self) -> Ranges:
-        if self.across_rows:
-            return last(self.steps, self.target.rows)
-        return each(self.steps) if self.steps == self.target.rows else whole(1, self.target.rows)
+        """Rows of the target that each step completes."""
+        return each(self.source.rows) if self.row_by_row else last(self.source.rows, self.target.rows)
 
     def fields(self) -> dict[str, Any]:
         """The fields of the C record that say which row falls where."""
         (width, width_kept), (channels, channels_kept) = self.extents[-2:]
-        groups = self._groups() if self.across_rows else [(self.source.rows, 0)]
+        places = [(1, 0)] if self.row_by_row else self._places()
         return {
-            "extent": np.array([extent for extent, _ in groups], np.int32),
-            "stride": np.array([stride for _, stride in groups], np.int32),
-            "groups": len(groups),
-            "rows": self.source.rows // self.steps,
-            "last_row": self.source.rows - 1 if self.across_rows else 0,
+            "extent": np.array([extent for extent, _ in places], np.int32),
+            "stride": np.array([stride for _, stride in places], np.int32),
+            "digits": len(places),
+            "last_row": self.source.rows - 1,
+            "out_rows": 0 if self.row_by_row else self.target.rows,
+            "out_elements": self.target.elements // self.target.rows,
             "width": width,
             "channels": channels,
             "width_stride": (channels if channels_kept else 1) if width_kept else 0,
             "channel_stride": int(channels_kept),
-            "accumulators": self.accumulators,
         }
 
-    def _groups(self) -> list[tuple[int, int]]:
+    def _places(self) -> list[tuple[int, int]]:
         """Extent and accumulator stride of the dimensions that number the rows, innermost first, neighbours of a kind merged."""
-        stride = _kept(self.extents[-2:])
-        groups: list[tuple[int, int]] = []
+        stride = math.prod(extent for extent, kept in self.extents[-2:] if kept)
+        found: list[tuple[int, int]] = []
         before = None
         for extent, kept in reversed(self.extents[:-2]):
             if extent == 1:
                 continue
             if kept == before:
-                groups[-1] = (groups[-1][0] * extent, groups[-1][1])
+                found[-1] = (found[-1][0] * extent, found[-1][1])
             else:
-                groups.append((extent, stride if kept else 0))
+                found.append((extent, stride if kept else 0))
             before = kept
             stride *= extent if kept else 1
-        return groups
-
-
-def _kept(extents: list[tuple[int, bool]]) -> int:
-    return math.prod(extent for extent, kept in extents if kept)
+        return found or [(1, 0)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,23 +126,27 @@ class Accumulating(Clamped):
 
     @property
     def steps(self) -> int:
-        return super().steps if self.accumulation is None else self.accumulation.steps
+        return super().steps if self.accumulation is None else self.accumulation.source.rows
 
     def reads(self, position: int) -> Ranges:
-        return super().reads(position) if self.accumulation is None else self.accumulation.reads()
+        return super().reads(position) if self.accumulation is None else each(self.steps)
 
     def writes(self, position: int) -> Ranges:
         return super().writes(position) if self.accumulation is None else self.accumulation.writes()
 
     @property
+    def row_pointers(self) -> bool:
+        return True
+
+    @property
     def scratch(self) -> int:
         accumulation = self.accumulation
-        return 0 if accumulation is None or accumulation.across_rows else accumulation.bytes
+        return accumulation.bytes if accumulation is not None and accumulation.row_by_row else 0
 
     @property
     def state(self) -> int:
         accumulation = self.accumulation
-        return accumulation.bytes if accumulation is not None and accumulation.across_rows else 0
+        return accumulation.bytes if accumulation is not None and not accumulation.row_by_row else 0
 
     def accumulate(self, accumulation: Accumulation, function: str, **fields: int) -> Record:
         """The record of an accumulation."""
