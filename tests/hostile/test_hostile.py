@@ -66,7 +66,7 @@ def survivors(first: int, count: int) -> dict[str, bytes]:
 @pytest.mark.parametrize("first", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1000, 9000, 1000))])
 def test_survivors(first: int) -> None:
     """What compiles in spite of the damage computes what TFLM computes, where TFLM accepts it, and does nothing undefined."""
-    models = survivors(first, 1000 if first else 200)
+    models = survivors(first, 1000 if first else 120)
     with Tflm(timeout=30) as oracle:
         outcomes = compare(list(models.values()), oracle)
     wrong = {
