@@ -58,8 +58,7 @@ class MirrorPad(Movement):
         shape = inputs[0].shape
         pieces = (list(self._pieces(size, *pair)) for size, pair in zip(shape, self.paddings, strict=True))
         for piece in itertools.product(*pieces):
-            target, source = zip(*piece, strict=True)
-            yield Move(outputs[0][target], inputs[0][source])
+            yield Move(outputs[0][(*(target for target, _ in piece), ...)], inputs[0][(*(source for _, source in piece), ...)])
 
     def _pieces(self, size: int, before: int, after: int) -> Iterator[tuple[slice, slice]]:
         """Slices of the output and of the input along one dimension."""

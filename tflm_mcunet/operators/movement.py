@@ -116,16 +116,16 @@ class Movement(Operator):
         return self.input(self.data[0]).rows if self.deals else self.output.rows
 
     def reads(self, position: int) -> Ranges:
-        """The rows that each step's blocks touch; all of them where one block goes through several, which must be dense then."""
+        """The rows that each step's blocks touch; all of them where one block goes through several."""
         tensor = self.input(position)
+        blocks = [block for block in self.blocks if block.input == position]
+        if any(self._crosses_rows(block) for block in blocks):
+            return whole(self.steps, tensor.rows)
         low, high = np.full(self.steps, tensor.rows, np.int64), np.zeros(self.steps, np.int64)
-        for block in self.blocks:
-            if block.input == position:
-                first, last = (byte // tensor.row_bytes for byte in block.touched("source"))
-                if (first != last).any():
-                    return whole(self.steps, tensor.rows)
-                low[block.taken] = np.minimum(low[block.taken], first)
-                high[block.taken] = np.maximum(high[block.taken], last + 1)
+        for block in blocks:
+            row = block.touched("source")[0] // tensor.row_bytes
+            low[block.taken] = np.minimum(low[block.taken], row)
+            high[block.taken] = np.maximum(high[block.taken], row + 1)
         return _monotone(low, high)
 
     def writes(self, position: int) -> Ranges:
@@ -137,6 +137,18 @@ class Movement(Operator):
                 low[block.taken] = block.touched("target")[0] // self.outputs[position].row_bytes
                 high[block.taken] = low[block.taken] + 1
         return _monotone(low, high)
+
+    @property
+    def row_pointers(self) -> bool:
+        """Each block reaches into one row of a tensor by a pointer of its own; one that goes on into further rows cannot."""
+        return not any(self._crosses_rows(block) for block in self.blocks)
+
+    def _crosses_rows(self, block: Block) -> bool:
+        """Whether a block leaves a row of its input. It never leaves one of its output: a step makes whole rows."""
+        if block.input is None or self.input(block.input).constant:
+            return False
+        first, last = (byte // self.input(block.input).row_bytes for byte in block.touched("source"))
+        return bool((first != last).any())
 
     # ---- what the kernel runs ----
 

@@ -11,11 +11,11 @@ from tflm_mcunet.operators.movement import Move, Movement, moves_types
 
 
 def box_has_rank_of_input(op: Slice) -> str | None:
-    """Begin and size are constant int32 or int64 vectors with a value for each of at most 5 dimensions."""
+    """Begin and size are constant int32 or int64 vectors with a value for each of 1 to 5 dimensions."""
     rank = len(op.input(0).shape)
     lengths = len(op.integers(1, wide=True)), len(op.integers(2, wide=True))
     vectors = len(op.input(1).shape) == len(op.input(2).shape) == 1
-    return None if lengths == (rank, rank) and vectors and rank <= 5 else f"{lengths} values for tensor {op.input(0)}"
+    return None if lengths == (rank, rank) and vectors and 1 <= rank <= 5 else f"{lengths} values for tensor {op.input(0)}"
 
 
 def box_is_inside(op: Slice) -> str | None:
@@ -50,8 +50,8 @@ class Slice(Movement):
         return tuple(n - begin if size == -1 else size for size, begin, n in sizes)
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
-        box = tuple(slice(begin, begin + size) for begin, size in zip(self.begin, self.size, strict=True))
-        yield Move(outputs[0], inputs[0][box])
+        box = (slice(begin, begin + size) for begin, size in zip(self.begin, self.size, strict=True))
+        yield Move(outputs[0], inputs[0][(*box, ...)])
 
     def describe(self) -> str:
         return f"from {'x'.join(map(str, self.begin))}"
