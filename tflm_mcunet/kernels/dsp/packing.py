@@ -1,0 +1,155 @@
+"""Weights and per-channel parameters in the order in which the DSP kernels read them, with proofs that their arithmetic is exact."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflm_mcunet.fixed_point import multiply, quantize_multipliers
+from tflm_mcunet.graph import Array
+from tflm_mcunet.operators.convolution import Convolution, folded_bias
+
+LEAST, MOST = 5, 11
+"""The shifts that have tails of their own (ops/dsp/mcu_conv2d_dsp.h)."""
+RECTIFIED, LINEAR, GENERAL = 0, 4 * (MOST - LEAST + 1), 9 * (MOST - LEAST + 1)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One output channel: what it accumulates and how that becomes its output.
+
+    Attributes:
+        index: its place in the output pixel.
+        weights: by tap, int64.
+        bias: what the sum over taps of weight * (q + 128) starts from.
+        bound: no |accumulator| is larger, for any input.
+        multiplier, shift: out = zero + round(acc * multiplier / 2^(31 + shift)).
+        value: the output where it is the same for all inputs, else None.
+    """
+
+    index: int
+    weights: NDArray[np.int64]
+    bias: int
+    bound: int
+    multiplier: int
+    shift: int
+    value: int | None
+
+    @property
+    def high(self) -> bool:
+        """Whether it may be the high byte of a lane: 512 * acc fits 32 bits, as does the lane for any low byte."""
+        return self.bound < 1 << 22 and int(self.weights.min()) > -128
+
+    @property
+    def exact(self) -> bool:
+        """Whether the short requantisation is exact: see ops/dsp/mcu_dsp.h."""
+        fits = self.bound < 1 << 30 and self.weights.max() < 128
+        return fits and (self.value is not None or 1 <= self.shift <= 22)
+
+
+def channels(op: Convolution, weights: Array) -> list[Channel]:
+    """All output channels; `weights` is [channels, taps] and the inputs may take any int8 value."""
+    values = weights.astype(np.int64)
+    bias = folded_bias(op.bias, weights, op.input(0).zero_point).astype(np.int64)
+    ends = values * -128, values * 127
+    low, high = bias + np.minimum(*ends).sum(axis=1), bias + np.maximum(*ends).sum(axis=1)
+    multipliers, shifts = quantize_multipliers(op.channel_scales)
+    found = []
+    for index in range(len(values)):
+        m, shift, sign = abs(int(multipliers[index])), int(shifts[index]), 1
+        if multipliers[index] < 0:
+            # The same products, with the sign where requantisation expects it: in the accumulator.
+            sign, low[index], high[index] = -1, -high[index], -low[index]
+        bound = int(max(-low[index], high[index]))
+        value = None
+        if bound << max(shift, 0) < 1 << 31:
+            least, most = sorted(_output(op, int(acc), m, shift) for acc in (low[index], high[index]))
+            value = least if least == most else None
+        offset = int(bias[index] - 128 * values[index].sum())
+        found.append(Channel(index, sign * values[index], sign * offset, bound, m, -shift, value))
+    return found
+
+
+def _output(op: Convolution, acc: int, multiplier: int, shift: int) -> int:
+    least, most = op.limits
+    return min(max(multiply(acc, multiplier, shift) + op.output.zero_point, least), most)
+
+
+def lanes(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Words of two lanes 256 * high + low; quads of taps in the order 0, 2, 1, 3 in which pixels are expanded."""
+    lane = (256 * high + low).reshape(-1, 2, 2)
+    assert lane.min() >= -(1 << 15) and lane.max() < 1 << 15
+    even, odd = lane[:, :, 0], lane[:, :, 1]
+    pairs = np.stack([even, odd], axis=1).reshape(-1, 2)
+    return (pairs[:, 0] & 0xFFFF) | (pairs[:, 1] << 16)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two channels that are computed together; `high` is None where the low one has no partner."""
+
+    low: Channel
+    high: Channel | None
+
+
+def stream(found: list[Channel], zero: int, limits: tuple[int, int]) -> NDArray[np.int32]:
+    """The words that the three-pixel block reads: runs of pairs of channels."""
+    saturating = limits == (-128, 127)
+    rectified = saturating and zero == -128
+    words: list[int] = []
+    groups: dict[int, list[Channel]] = defaultdict(list)
+    rest: list[Channel] = []
+    for channel in found:
+        special = saturating and LEAST <= channel.shift <= MOST and channel.value is None
+        (groups[channel.shift] if special else rest).append(channel)
+    for shift, members in sorted(groups.items()):
+        pairs, left = _pairs(members)
+        rest += left
+        if pairs:
+            offset = (1 << (shift - 1)) + (zero << shift)
+            if rectified:
+                header = RECTIFIED + 4 * (shift - LEAST), (offset << 8) + 128, offset
+            else:
+                header = LINEAR + 5 * (shift - LEAST), offset, 0
+            words += _run(pairs, header, lambda c: [c.multiplier, c.index])
+    pairs, left = _pairs(rest)
+    pairs += [Pair(channel, None) for channel in left]
+    if pairs:
+        words += _run(pairs, (GENERAL, *limits), lambda c: _general(c, zero))
+    return np.array([*words, 0, 0, 0, 0], np.int64).astype(np.uint32).view(np.int32)
+
+
+def _general(channel: Channel, zero: int) -> list[int]:
+    """Multiplier, offset, shift and place of a channel in the general tail."""
+    if channel.value is not None:
+        return [0, (channel.value << 1) + 1, 1 + 256 * channel.index]
+    return [channel.multiplier, (1 << (channel.shift - 1)) + (zero << channel.shift), channel.shift + 256 * channel.index]
+
+
+def _pairs(members: list[Channel]) -> tuple[list[Pair], list[Channel]]:
+    """Pairs of channels and those left over; channels that cannot be high take the low places."""
+    low_only = [c for c in members if not c.high]
+    either = [c for c in members if c.high]
+    pairs = []
+    while low_only and either:
+        pairs.append(Pair(low_only.pop(), either.pop()))
+    while len(either) > 1:
+        high = either.pop()
+        pairs.append(Pair(either.pop(), high))
+    return pairs, low_only + either
+
+
+def _run(pairs, header, parameters) -> list[int]:
+    body: list[int] = []
+    for pair in pairs:
+        low, high = pair.low, pair.high
+        missing = high is None
+        weights = lanes(low.weights, np.zeros_like(low.weights) if missing else high.weights)
+        bias = 0 if missing else high.bias
+        body += [512 * bias + 2 * low.bias, 2 * low.bias, *weights.tolist()]
+        # Where channel 1 is missing its result is overwritten by that of channel 0.
+        body += [*parameters(low if missing else high), *parameters(low)]
+    return [4 * len(body), *header, *body]
