@@ -136,7 +136,7 @@ class _Growing:
         when, dying = self.peaks.when[index], np.zeros(self.peaks.length + 1, np.int64)
         for tensor in overwritable(self.network.operators[index]):
             death = self.deaths[tensor]
-            np.add.at(dying, death[(0 <= death) & (death < FAR)], self.network.tensors[tensor].row_bytes)
+            np.add.at(dying, death[(death >= 0) & (death < FAR)], self.network.tensors[tensor].row_bytes)
         new = np.minimum(dying[when], self.peaks.born[index])
         self.live[when] += self.shared.get(index, 0) - new
         self.shared[index] = new

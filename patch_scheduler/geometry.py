@@ -64,7 +64,7 @@ def window(steps: int, rows: int, size: int, stride: int, dilation: int, before:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A buffer of `rows` rows of `row_bytes` bytes each, stored densely, whose address is a multiple of `alignment`."""
+    """`rows` rows of `row_bytes` bytes each; the first one's address is a multiple of `alignment`."""
 
     name: str
     rows: int
@@ -81,14 +81,16 @@ class Tensor:
 class Access:
     """How an operator touches one tensor: `ranges[s]` are the rows that step s reads (or writes).
 
-    `in_place` (reads only): the operator handles elements in ascending address order and reads input element i no later
-    than it writes output element i, none of which is larger, so that an output may start at or below this input's address.
-    It counts where the operator has one output and reads the tensor in no other way.
+    `in_place` (reads only): the operator handles elements in ascending order, row by row, and reads input element i no
+    later than it writes output element i, none of which is larger, so that output elements may lie at or below the same
+    elements of this input. It counts where the operator has one output and reads the tensor in no other way.
+    `dense`: the operator reaches several rows from one pointer, so that the tensor must lie in one piece.
     """
 
     tensor: int
     ranges: Ranges
     in_place: bool = False
+    dense: bool = False
 
 
 @dataclass(frozen=True)

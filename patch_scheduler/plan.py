@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from patch_scheduler.conflicts import Buffer, buffers, conflicts
 from patch_scheduler.exact import Exhausted, decide
@@ -17,9 +17,10 @@ EFFORT = 3000  # placements that the search may try for one arena size: a count,
 
 @dataclass(frozen=True)
 class Plan:
-    """Byte offsets in one arena: per tensor, and per operator that has scratch or state.
+    """Byte offsets in one arena: per tensor (of its row 0), and per operator that has scratch or state.
 
-    No plan can be smaller than `lower_bound`; `optimal` says that no smaller one exists, given the pairwise conflicts.
+    A tensor lies in one piece unless `rows` has the offsets of all its rows. No plan can be smaller than `lower_bound`;
+    `optimal` says that no smaller one exists, given the pairwise conflicts.
     """
 
     tensors: tuple[int, ...]
@@ -28,6 +29,7 @@ class Plan:
     arena: int
     lower_bound: int
     optimal: bool
+    rows: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def gap(self) -> int:

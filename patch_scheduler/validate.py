@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from math import gcd
 
 import numpy as np
 
@@ -34,13 +36,17 @@ def validate(network: Network, schedule: Schedule, plan: Plan) -> None:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Consecutive rows that one event reads or writes through one access, and their bytes."""
+    """Consecutive rows in consecutive bytes that one event reads or writes through one access.
+
+    `before` are the bytes of the rows that the event handles before these through the same access.
+    """
 
     access: Access
     low: int
     high: int
     begin: int
     end: int
+    before: int
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ class _Replay:
         self.owner = np.full(max(plan.arena, 0), NOBODY, np.int32)
         self.written = [np.zeros(count, bool) for count in rows]
         self.done = [0] * len(network.operators)
+        accesses = [access for operator in network.operators for access in (*operator.reads, *operator.writes)]
+        self.dense = {access.tensor for access in accesses if access.dense} | {*network.inputs, *network.outputs}
 
     # Places
 
@@ -77,13 +85,29 @@ class _Replay:
             raise InvalidPlan(f"{len(self.plan.tensors)} offsets for {len(self.network.tensors)} tensors")
         if len(self.schedule.block) != count or len(self.schedule.reverse) != count:
             raise InvalidPlan(f"the schedule's blocks and directions do not match {count} operators")
-        for tensor, offset in zip(self.network.tensors, self.plan.tensors, strict=True):
-            self._check_place(f"tensor '{tensor.name}'", offset, tensor.size, tensor.alignment)
+        for index, (tensor, offset) in enumerate(zip(self.network.tensors, self.plan.tensors, strict=True)):
+            if index in self.plan.rows:
+                self._check_rows(index, self.plan.rows[index])
+            else:
+                self._check_place(f"tensor '{tensor.name}'", offset, tensor.size, tensor.alignment)
         for index, operator in enumerate(self.network.operators):
             steps = min(self.schedule.block[index], operator.steps)
             scratch = operator.scratch + operator.scratch_per_step * steps
             self._check_work(f"scratch of operator '{operator.name}'", self.plan.scratch.get(index), scratch)
             self._check_work(f"state of operator '{operator.name}'", self.plan.state.get(index), operator.state)
+
+    def _check_rows(self, index: int, places: tuple[int, ...]) -> None:
+        """Rows that lie apart: nobody may rely on one piece, and each has its place."""
+        tensor = self.network.tensors[index]
+        if len(places) != tensor.rows:
+            raise InvalidPlan(f"tensor '{tensor.name}': {len(places)} offsets for {tensor.rows} rows")
+        if index in self.dense and any(b - a != tensor.row_bytes for a, b in pairwise(places)):
+            raise InvalidPlan(f"tensor '{tensor.name}' must lie in one piece")
+        if places and places[0] != self.plan.tensors[index]:
+            raise InvalidPlan(f"tensor '{tensor.name}': offset {self.plan.tensors[index]}, but its row 0 is at {places[0]}")
+        for row, offset in enumerate(places):
+            alignment = gcd(tensor.alignment, tensor.row_bytes) if row else tensor.alignment
+            self._check_place(self._row_name(index, row), offset, tensor.row_bytes, alignment)
 
     def _check_work(self, what: str, offset: int | None, size: int) -> None:
         if size and offset is None:
@@ -99,16 +123,29 @@ class _Replay:
 
     # Rows
 
-    def _rows(self, access: Access, low: int, high: int) -> _Rows:
+    def _rows(self, access: Access, runs: list[tuple[int, int]]) -> Iterator[_Rows]:
+        """Ranges of rows, split where the arena does not continue."""
         size, offset = self.network.tensors[access.tensor].row_bytes, self.plan.tensors[access.tensor]
-        return _Rows(access, low, high, offset + low * size, offset + high * size)
+        places, before = self.plan.rows.get(access.tensor), 0
+        for low, high in runs:
+            if places is None:
+                yield _Rows(access, low, high, offset + low * size, offset + high * size, before)
+                before += (high - low) * size
+                continue
+            while low < high:
+                stop = low + 1
+                while stop < high and places[stop] == places[stop - 1] + size:
+                    stop += 1
+                yield _Rows(access, low, stop, places[low], places[low] + (stop - low) * size, before)
+                before += (stop - low) * size
+                low = stop
 
-    def _all(self, tensor: int) -> _Rows:
+    def _all(self, tensor: int) -> list[_Rows]:
         rows = self.network.tensors[tensor].rows
-        return self._rows(Access(tensor, whole(1, rows)), 0, rows)
+        return list(self._rows(Access(tensor, whole(1, rows)), [(0, rows)]))
 
     def _touched(self, accesses: tuple[Access, ...], event: Event) -> list[_Rows]:
-        return [self._rows(access, low, high) for access in accesses for low, high in _runs(access, event)]
+        return [rows for access in accesses for rows in self._rows(access, _runs(access, event))]
 
     def _row_name(self, tensor: int, row: int) -> str:
         return f"row {row} of tensor '{self.network.tensors[tensor].name}'"
@@ -149,7 +186,7 @@ class _Replay:
 
     def fill_inputs(self) -> None:
         """The application writes all inputs before the first event."""
-        inputs = [self._all(tensor) for tensor in self.network.inputs]
+        inputs = [rows for tensor in self.network.inputs for rows in self._all(tensor)]
         for rows in inputs:
             self._write("the application", rows)
         for rows in inputs:
@@ -168,11 +205,10 @@ class _Replay:
             self._expect(who, rows)
         work = list(self._work(event, operator, who))
         self._check_apart(who, reads, writes, work)
-        in_place = operator.writes[0] if len(operator.writes) == 1 and len(writes) == 1 else None
         for rows in reads:
             for output in writes:
                 if _overlap(rows, output):
-                    self._check_in_place(who, reads, rows, output, in_place)
+                    self._check_in_place(who, operator, (reads, writes), rows, output)
         for rows in writes:
             self._write(who, rows)
         for rows in writes:  # outputs may lie over each other
@@ -227,12 +263,14 @@ class _Replay:
                     row = self._row_name(rows.access.tensor, self._first_within(rows, region.begin))
                     raise InvalidPlan(f"{who}: its {region.what} overlaps {row}")
 
-    def _check_in_place(self, who: str, reads: list[_Rows], rows: _Rows, output: _Rows, in_place: Access | None) -> None:
+    def _check_in_place(
+        self, who: str, operator: Operator, event: tuple[list[_Rows], list[_Rows]], rows: _Rows, output: _Rows
+    ) -> None:
         """Rows being read may be overwritten only in place, the output's elements never above those of the input."""
-        source = [run for run in reads if run.access is rows.access]
-        start, size = min(run.begin for run in source), sum(run.end - run.begin for run in source)
-        ascends = output.begin <= start and output.end - output.begin <= size
-        if not (in_place and rows.access.in_place and ascends):
+        read, written = (sum(run.end - run.begin for run in runs if run.access is access)
+                         for runs, access in zip(event, (rows.access, output.access), strict=True))  # fmt: skip
+        ascends = output.begin - output.before <= rows.begin - rows.before and written <= read
+        if not (len(operator.writes) == 1 and rows.access.in_place and ascends):
             row = self._row_name(rows.access.tensor, self._first_within(rows, output.begin))
             other = self._row_name(output.access.tensor, self._first_within(output, rows.begin))
             raise InvalidPlan(f"{who} writes {other} over {row}, which it reads")
@@ -247,7 +285,8 @@ class _Replay:
             if done != operator.steps:
                 raise InvalidPlan(f"operator '{operator.name}' ran {done} of its {operator.steps} steps")
         for tensor in self.network.outputs:
-            self._expect("the application", self._all(tensor))
+            for rows in self._all(tensor):
+                self._expect("the application", rows)
 
 
 def _overlap(one: _Rows | _Work, two: _Rows | _Work) -> bool:

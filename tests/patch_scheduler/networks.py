@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +33,7 @@ class Builder:
         self.tensors.append(Tensor(f"t{len(self.tensors)}", height, width * channels, alignment))
         return Map(len(self.tensors) - 1, height, width, channels)
 
-    def add_operator(self, name: str, reads: list[Access], out: Map, steps: Ranges | None = None, **more: int) -> Map:
+    def add_operator(self, name: str, reads: list[Access], out: Map, steps: Ranges | None = None, **more: Any) -> Map:
         ranges = steps or each(out.height)
         if not self.scratch:
             more = {key: value for key, value in more.items() if key not in ("scratch", "scratch_per_step")}
@@ -176,7 +178,7 @@ def ds_cnn(scratch: bool = True) -> Network:
     return build.network([image], [build.dense(build.mean(x), 12)])
 
 
-REALISTIC = {
+REALISTIC: dict[str, Callable[..., Network]] = {
     "mobilenet_v1": mobilenet_v1,
     "mobilenet_v2": mobilenet_v2,
     "mcunet_80": mcunet,

@@ -7,7 +7,8 @@ Kernels fill their outputs and scratch with garbage before they read, unless the
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import gcd
 
 from patch_scheduler import Access, Event, Network, Operator, Plan, Schedule
 
@@ -62,7 +63,13 @@ class Simulator:
         return [[self.memory[byte] for byte in output] for output in outputs], self.log
 
     def inside(self) -> bool:
-        places = [(o, t.size, t.alignment) for o, t in zip(self.plan.tensors, self.network.tensors, strict=True)]
+        places = []
+        for index, tensor in enumerate(self.network.tensors):
+            if index in self.plan.rows:
+                places += [(o, tensor.row_bytes, gcd(tensor.alignment, tensor.row_bytes)) for o in self.plan.rows[index]]
+                places.append((self.plan.rows[index][0], tensor.row_bytes, tensor.alignment))
+            else:
+                places.append((self.plan.tensors[index], tensor.size, tensor.alignment))
         for index, operator in enumerate(self.network.operators):
             if operator.state:
                 places.append((self.plan.state[index], operator.state, 8))
@@ -70,9 +77,11 @@ class Simulator:
                 places.append((self.plan.scratch[index], operator.scratch + operator.scratch_per_step, 8))
         return all(o >= 0 and o + size <= self.plan.arena and o % align == 0 for o, size, align in places)
 
-    def bytes(self, tensor: int, low: int, high: int) -> range:
+    def bytes(self, tensor: int, low: int, high: int) -> Sequence[int]:
         size, start = self.network.tensors[tensor].row_bytes, self.plan.tensors[tensor]
-        return range(start + low * size, start + high * size)
+        if tensor not in self.plan.rows:
+            return range(start + low * size, start + high * size)
+        return [byte for row in self.plan.rows[tensor][low:high] for byte in range(row, row + size)]
 
     def store(self, where: Iterable[int], seed: object) -> None:
         for index, byte in enumerate(where):
@@ -119,7 +128,7 @@ class Simulator:
         kept = [self.memory[byte] for byte in state]
         for step in steps:
             read = [tuple(self.memory[b] for b in self.touched(access, [step])) for access in operator.reads]
-            digests.append(hash((index, tuple(kept), *read)))
+            digests.append(hash((index, step, tuple(kept), *read)))
             self.log[index, step] = digests[-1]
             if kept:
                 kept = [hash((digests[-1], n)) for n in range(len(kept))]
@@ -137,7 +146,7 @@ class Simulator:
         """Byte by byte: the inputs' byte i just before the output's byte i; other inputs must not change meanwhile."""
         others = [byte for access in operator.reads if not access.in_place for byte in self.touched(access, steps)]
         before = [self.memory[byte] for byte in others]
-        written = []
+        written: list[int] = []
         for step in steps:
             begin = len(written)
             read = [tuple(self.memory[b] for b in self.touched(a, [step])) for a in operator.reads if not a.in_place]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from tests.patch_scheduler.random_networks import random_network
 Row = tuple[int, int]
 
 
-def chain(in_place: bool = False, **more: int) -> Network:
+def chain(in_place: bool = False, **more: Any) -> Network:
     """Four rows of ten bytes, copied row by row."""
     copy = Operator("copy", (Access(0, each(4), in_place),), (Access(1, each(4)),), 4, **more)
     return Network((Tensor("a", 4, 10), Tensor("b", 4, 10)), (copy,), (0,), (1,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ from tests.patch_scheduler.random_networks import random_network
 from tests.patch_scheduler.simulator import Simulator, separate
 
 
-def pair(in_place: bool = False, **more: int) -> Network:
+def pair(in_place: bool = False, **more: Any) -> Network:
     """Two operators, four rows of four bytes."""
     first = Operator("first", (Access(0, each(4), in_place),), (Access(1, each(4)),), 4, **more)
     second = Operator("second", (Access(1, window(4, 4, 3, 1, 1, 1)),), (Access(2, each(4)),), 4)
@@ -165,7 +166,8 @@ def move(plan: Plan, random: Random) -> Plan:
     shift = random.choice((-8, -4, -2, -1, 1, 2, 4, 8))
     places[key] = random.choice((places[key] + shift, random.choice(plan.tensors)))
     arena = plan.arena + random.choice((0, 8))
-    return replace(plan, arena=arena, **{kind: tuple(places.values()) if kind == "tensors" else places})
+    changed: dict[str, Any] = {kind: tuple(places.values()) if kind == "tensors" else places}
+    return replace(plan, arena=arena, **changed)
 
 
 @settings(max_examples=100, deadline=None)
