@@ -58,7 +58,9 @@ class MirrorPad(Movement):
         shape = inputs[0].shape
         pieces = (list(self._pieces(size, *pair)) for size, pair in zip(shape, self.paddings, strict=True))
         for piece in itertools.product(*pieces):
-            yield Move(outputs[0][(*(target for target, _ in piece), ...)], inputs[0][(*(source for _, source in piece), ...)])
+            targets: tuple[Any, ...] = tuple(target for target, _ in piece)
+            sources: tuple[Any, ...] = tuple(source for _, source in piece)
+            yield Move(outputs[0][(*targets, ...)], inputs[0][(*sources, ...)])
 
     def _pieces(self, size: int, before: int, after: int) -> Iterator[tuple[slice, slice]]:
         """Slices of the output and of the input along one dimension."""

@@ -50,8 +50,8 @@ class Slice(Movement):
         return tuple(n - begin if size == -1 else size for size, begin, n in sizes)
 
     def moves(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Iterator[Move]:
-        box = (slice(begin, begin + size) for begin, size in zip(self.begin, self.size, strict=True))
-        yield Move(outputs[0], inputs[0][(*box, ...)])
+        box = tuple(slice(begin, begin + size) for begin, size in zip(self.begin, self.size, strict=True))
+        yield Move(outputs[0], inputs[0][box])
 
     def describe(self) -> str:
         return f"from {'x'.join(map(str, self.begin))}"
