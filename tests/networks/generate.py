@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.networks.network import Network, Value
-from tests.networks.operators import GENERATORS
+from tests.networks.operators import GENERATORS, MOVES
 from tests.networks.patterns import PATTERNS
 from tests.networks.source import Seeded, Source
 
@@ -31,7 +31,7 @@ def generate(source: Source, kinds: Iterable[str], operators: int = 12, *, inter
     n = Network(source, allowed)
     if intermediates is None:
         intermediates = source.chance(40)
-    names = sorted(allowed - {"ARG_MAX", "DEQUANTIZE"})
+    names = sorted(allowed - {"ARG_MAX"})
     theme = source.choice(names)  # so that every operator gets its networks, whatever it needs to fit
     patterns = sorted(name for name, (needed, _) in PATTERNS.items() if n.knows(*needed))
     pending = [_input(n) for _ in range(source.choice((1, 1, 1, 2, 3)))]
@@ -40,13 +40,16 @@ def generate(source: Source, kinds: Iterable[str], operators: int = 12, *, inter
         if sum(n.used.values()) >= wanted and not pending:
             break
         x = pending[0] if pending else _pick(n)
-        if patterns and source.chance(35):
+        if x.dtype != np.int8:
+            _convert(n, x)
+        elif patterns and source.chance(35):
             PATTERNS[source.choice(patterns)][1](n, x)
         else:
             GENERATORS[theme if source.chance(20) else source.choice(names)](n, x)
         pending = [v for v in pending if v.tensor not in n.read]
     for v in pending:  # whatever takes any value
-        next(filter(None, (GENERATORS[kind](n, v) for kind in ("FULLY_CONNECTED", "RESHAPE") if kind in allowed)), None)
+        kinds = ("FULLY_CONNECTED", "RESHAPE") if v.dtype == np.int8 else ("QUANTIZE",)
+        next(filter(None, (GENERATORS[kind](n, v) for kind in kinds if kind in allowed)), None)
     _edges(n)
     return Generated(n.build(intermediates=intermediates), n.used)
 
@@ -73,16 +76,29 @@ def _input(n: Network) -> Value:
         return value
     kind = n.source.choice((np.float32, np.uint8, np.int16))
     if kind == np.float32:
-        x, sample = n.builder.input(shape, np.float32, None), n.rng.normal(0, 2, 160)
-    elif kind == np.uint8:
-        x, sample = n.builder.input(shape, np.uint8, scale, zero_point + 128), scale * n.rng.choice(values, 160)
+        x, scale, zero_point, sample = n.builder.input(shape, kind, None), 1.0, 0, n.rng.normal(0, 2, 160)
     else:
-        x, sample = n.builder.input(shape, np.int16, scale / 256, 0), scale * n.rng.choice(np.arange(-128, 128), 160)
-    return n.apply("QUANTIZE", [x], [n.activation(shape, sample)], "QuantizeOptions")[0]
+        scale, zero_point = (scale, zero_point + 128) if kind == np.uint8 else (scale / 256, 0)
+        x = n.builder.input(shape, kind, scale, zero_point)
+        limits = np.iinfo(kind)
+        sample = scale * (n.rng.integers(limits.min, int(limits.max) + 1, 160) - zero_point)
+    value = Value(x, shape, scale, zero_point, sample, dtype=kind)
+    n.others.append(value)
+    return value
+
+
+def _convert(n: Network, x: Value) -> None:
+    """Moves a value of another type about, or makes it int8."""
+    moves = [kind for kind in MOVES[x.dtype] if n.knows(kind)]
+    if not (moves and n.source.chance(50) and GENERATORS[n.source.choice(moves)](n, x)):
+        GENERATORS["QUANTIZE"](n, x)
 
 
 def _pick(n: Network) -> Value:
-    """A value to go on with: mostly one that nobody has read, the newest first."""
+    """A value to go on with: mostly one that nobody has read, the newest first; seldom one that is not int8."""
+    others = [v for v in n.others if v.tensor not in n.read]
+    if others and n.knows("QUANTIZE") and (n.source.chance(20) or not n.values):
+        return n.source.choice(others)
     unread = [v for v in n.values if v.tensor not in n.read]
     if unread and n.source.chance(75):
         return unread[-1 - n.source.integer(0, min(2, len(unread) - 1))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class Value:
     zero_point: int
     sample: np.ndarray
     constant: bool = False
+    dtype: type[np.generic] = np.int8
 
     @property
     def rank(self) -> int:
@@ -51,18 +52,23 @@ class Value:
 
 @dataclass
 class Network:
-    """A ModelBuilder and what was built so far; `values` are the int8 activations, `kinds` the operators allowed."""
+    """A ModelBuilder and what was built so far: `values` are the int8 activations, `others` those of other types.
+
+    `kinds` are the operators allowed. A `wild` network has scales that do not fit: large and tiny multipliers, saturation.
+    """
 
     source: Source
     kinds: frozenset[str]
     builder: ModelBuilder = field(default_factory=ModelBuilder)
     values: list[Value] = field(default_factory=list)
+    others: list[Value] = field(default_factory=list)
     read: set[int] = field(default_factory=set)
     activations: list[int] = field(default_factory=list)
     used: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.source.integer(0, 2**32 - 1))
+        self.wild = self.source.chance(8)
 
     def knows(self, *kinds: str) -> bool:
         return self.kinds.issuperset(kinds)
@@ -81,13 +87,21 @@ class Network:
             scale, zero_point = max(high, -low, width / 2) / 127, 0
         else:
             scale, zero_point = width / 150, self.source.choice((-128, 127, -1, 1, self.source.integer(-128, 127)))
-        return float(np.float32(max(scale, 1e-4))), zero_point
+        if self.wild:
+            scale *= 2 ** self.source.real(-8, 8)
+        return float(np.float32(np.clip(scale, 1e-4, 8))), zero_point
 
     def activation(self, shape: Sequence[int], sample: np.ndarray, quantization: tuple[float, int] | None = None) -> Value:
-        """A tensor that an operator is about to compute; `sample` are the reals it would hold without quantisation."""
+        """An int8 tensor that an operator is about to compute; `sample` are the reals it would hold without quantisation."""
         scale, zero_point = quantization or self.quantization(sample)
         tensor = self.builder.tensor(shape, np.int8, scale, zero_point)
         return Value(tensor, tuple(int(d) for d in shape), scale, zero_point, quantized(sample, scale, zero_point))
+
+    def moved(self, value: Value, shape: Sequence[int]) -> Value:
+        """A tensor that will hold elements of `value` in another shape."""
+        scale = None if value.dtype == np.float32 else value.scale
+        tensor = self.builder.tensor(shape, value.dtype, scale, value.zero_point)
+        return replace(value, tensor=tensor, shape=tuple(int(d) for d in shape))
 
     def constant(self, shape: Sequence[int], quantization: tuple[float, int] | None = None) -> Value:
         """An int8 constant of random values."""
@@ -110,7 +124,7 @@ class Network:
     def apply(
         self, kind: str, inputs: Sequence[Value | int], outputs: Sequence[Value | int], options: str | None = None, **fields: Any
     ) -> list[Value]:
-        """Adds an operator; returns its outputs that are int8 activations, ready for others to read."""
+        """Adds an operator; returns those of its outputs that are Values, ready for others to read."""
         numbers = [t.tensor if isinstance(t, Value) else t for t in outputs]
         self.builder.operator(
             kind, [t.tensor if isinstance(t, Value) else t for t in inputs], numbers, options, **fields
@@ -119,7 +133,8 @@ class Network:
         self.read.update(t.tensor for t in inputs if isinstance(t, Value))
         self.activations += numbers
         values = [t for t in outputs if isinstance(t, Value)]
-        self.values += values
+        self.values += [v for v in values if v.dtype == np.int8]
+        self.others += [v for v in values if v.dtype != np.int8]
         return values
 
     def like(self, value: Value, target: Value) -> Value:
@@ -131,9 +146,13 @@ class Network:
         return self.apply("QUANTIZE", [value], [self.activation(value.shape, value.sample, target.quantization)])[0]
 
     def build(self, *, intermediates: bool) -> bytes:
-        """The .tflite; its outputs are the tensors that nobody reads, or everything that is computed."""
-        unread = [t for t in self.activations if t not in self.read]
-        return self.builder.build(self.activations if intermediates else unread)
+        """The .tflite; its outputs are the tensors that nobody reads, or everything that is computed; seldom also an input."""
+        outputs = self.activations if intermediates else [t for t in self.activations if t not in self.read]
+        if self.source.chance(4):
+            outputs = [*outputs, self.source.choice(self.builder.inputs)]
+        if self.source.chance(4):
+            outputs = [*outputs, self.source.choice(outputs)]
+        return self.builder.build(outputs)
 
 
 def quantized(sample: np.ndarray, scale: float, zero_point: int) -> np.ndarray:

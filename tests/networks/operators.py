@@ -155,7 +155,7 @@ def conv_2d(n: Network, x: Value) -> list[Value]:
     if not x.is_image:
         return []
     padding = n.source.choice(("SAME", "VALID"))
-    outputs = n.source.integer(1, 16)
+    outputs = n.source.integer(17, 48) if n.source.chance(15) else n.source.integer(1, 16)
     groups = [g for g in range(2, 9) if x.shape[3] % g == 0] if n.source.chance(10) else []
     group = n.source.choice(groups) if groups else 1
     axes: Window = ((1, 1, 1), (1, 1, 1)) if n.source.chance(30) else drawn_axes(n, x, padding)
@@ -390,20 +390,22 @@ def softmax(n: Network, x: Value) -> list[Value]:
 
 @operator("DEQUANTIZE")
 def dequantize(n: Network, x: Value) -> list[Value]:
-    return n.apply("DEQUANTIZE", [x], [n.builder.tensor(x.shape, np.float32)], "DequantizeOptions")
+    tensor = n.builder.tensor(x.shape, np.float32)
+    return n.apply("DEQUANTIZE", [x], [Value(tensor, x.shape, 1.0, 0, x.sample, dtype=np.float32)], "DequantizeOptions")
 
 
-# ---- shapes ----
+# ---- shapes and data movement; MOVES are also for values of other types ----
 
-
-def moved(n: Network, x: Value, shape: Sequence[int]) -> Value:
-    """An output that holds values of x in another shape."""
-    return n.activation(shape, x.sample, x.quantization)
+MOVES: dict[type[np.generic], tuple[str, ...]] = {
+    np.int16: ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "PAD", "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V", "UNPACK"),
+    np.uint8: (),
+}
+MOVES[np.float32] = (*MOVES[np.int16], "MIRROR_PAD", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE")
 
 
 def reshaped(n: Network, x: Value, shape: Sequence[int]) -> list[Value]:
     inputs: list[Value | int] = [x] if n.source.chance(20) else [x, n.integers(shape)]
-    return n.apply("RESHAPE", inputs, [moved(n, x, shape)], "ReshapeOptions", newShape=list(shape))
+    return n.apply("RESHAPE", inputs, [n.moved(x, shape)], "ReshapeOptions", newShape=list(shape))
 
 
 @operator("RESHAPE")
@@ -427,24 +429,21 @@ def squeeze(n: Network, x: Value) -> list[Value]:
     shape = [d for i, d in enumerate(x.shape) if i not in ones]
     if not ones or not shape:
         return []
-    return n.apply("SQUEEZE", [x], [moved(n, x, shape)], "SqueezeOptions", squeezeDims=ones)
+    return n.apply("SQUEEZE", [x], [n.moved(x, shape)], "SqueezeOptions", squeezeDims=ones)
 
 
 @operator("EXPAND_DIMS")
 def expand_dims(n: Network, x: Value) -> list[Value]:
-    if x.rank > 3:
+    if x.rank > (4 if n.source.chance(10) else 3):
         return []
     axis = n.source.integer(0, x.rank)
     shape = (*x.shape[:axis], 1, *x.shape[axis:])
     given = axis - x.rank - 1 if n.source.chance(20) else axis
-    return n.apply("EXPAND_DIMS", [x, n.integers(given)], [moved(n, x, shape)], "ExpandDimsOptions")
-
-
-# ---- data movement ----
+    return n.apply("EXPAND_DIMS", [x, n.integers(given)], [n.moved(x, shape)], "ExpandDimsOptions")
 
 
 def transposed(n: Network, x: Value, order: Sequence[int]) -> list[Value]:
-    y = moved(n, x, [x.shape[i] for i in order])
+    y = n.moved(x, [x.shape[i] for i in order])
     return n.apply("TRANSPOSE", [x, n.integers(order)], [y], "TransposeOptions")
 
 
@@ -506,7 +505,7 @@ def pack(n: Network, x: Value) -> list[Value]:
     axis = n.source.integer(0, x.rank)
     shape = (*x.shape[:axis], len(parts), *x.shape[axis:])
     given = axis - x.rank - 1 if n.source.chance(20) else axis
-    return n.apply("PACK", parts, [moved(n, x, shape)], "PackOptions", valuesCount=len(parts), axis=given)
+    return n.apply("PACK", parts, [n.moved(x, shape)], "PackOptions", valuesCount=len(parts), axis=given)
 
 
 @operator("UNPACK")
@@ -516,7 +515,7 @@ def unpack(n: Network, x: Value) -> list[Value]:
         return []
     axis = n.source.choice(axes)
     shape = without(x.shape, axis)
-    parts = [moved(n, x, shape) for _ in range(x.shape[axis])]
+    parts = [n.moved(x, shape) for _ in range(x.shape[axis])]
     given = axis - x.rank if n.source.chance(20) else axis
     return n.apply("UNPACK", [x], parts, "UnpackOptions", num=len(parts), axis=given)
 
@@ -530,7 +529,7 @@ def splitted(n: Network, x: Value, axis: int, count: int) -> list[Value]:
     """SPLIT into `count` equal parts."""
     shape = [d // count if i == axis else d for i, d in enumerate(x.shape)]
     given = axis - x.rank if n.source.chance(20) else axis
-    parts = [moved(n, x, shape) for _ in range(count)]
+    parts = [n.moved(x, shape) for _ in range(count)]
     return n.apply("SPLIT", [n.integers(given), x], parts, "SplitOptions", numSplits=count)
 
 
@@ -552,7 +551,7 @@ def split_v(n: Network, x: Value) -> list[Value]:
     while rest and len(sizes) < 3:
         sizes.append(n.source.integer(1, rest) if len(sizes) < 2 else rest)
         rest -= sizes[-1]
-    parts = [moved(n, x, [s if i == axis else d for i, d in enumerate(x.shape)]) for s in sizes]
+    parts = [n.moved(x, [s if i == axis else d for i, d in enumerate(x.shape)]) for s in sizes]
     inputs = [x, n.integers(sizes), n.integers(axis - x.rank if n.source.chance(20) else axis)]
     return n.apply("SPLIT_V", inputs, parts, "SplitVOptions", numSplits=len(sizes))
 
@@ -564,7 +563,7 @@ def slice_(n: Network, x: Value) -> list[Value]:
     begin = [n.source.integer(0, d - 1) if n.source.chance(50) else 0 for d in x.shape]
     size = [n.source.integer(1, d - b) if n.source.chance(60) else d - b for d, b in zip(x.shape, begin, strict=True)]
     given = [-1 if b + s == d and n.source.chance(40) else s for d, b, s in zip(x.shape, begin, size, strict=True)]
-    return n.apply("SLICE", [x, n.integers(begin), n.integers(given)], [moved(n, x, size)], "SliceOptions")
+    return n.apply("SLICE", [x, n.integers(begin), n.integers(given)], [n.moved(x, size)], "SliceOptions")
 
 
 @operator("STRIDED_SLICE")
@@ -590,7 +589,7 @@ def strided_slice(n: Network, x: Value) -> list[Value]:
             end -= extent * (end < extent and n.source.chance(20))
         cuts.append((begin - extent * n.source.chance(20), end, stride))
     inputs = [x, *(n.integers(column) for column in zip(*cuts, strict=True))]
-    return n.apply("STRIDED_SLICE", inputs, [moved(n, x, shape)], "StridedSliceOptions", **masks)
+    return n.apply("STRIDED_SLICE", inputs, [n.moved(x, shape)], "StridedSliceOptions", **masks)
 
 
 def drawn_paddings(n: Network, x: Value, limit: Callable[[int], int]) -> np.ndarray | None:
@@ -609,7 +608,7 @@ def padded(n: Network, x: Value, kind: str, paddings: np.ndarray, options: str, 
     inputs: list[Value | int] = [x, n.integers(paddings)]
     if kind == "PADV2":
         inputs.append(n.constant(n.source.choice(((), (1,))), x.quantization))
-    return n.apply(kind, inputs, [moved(n, x, shape)], options, **fields)
+    return n.apply(kind, inputs, [n.moved(x, shape)], options, **fields)
 
 
 def pad(kind: str, options: str) -> None:
@@ -631,7 +630,7 @@ def mirror_pad(n: Network, x: Value) -> list[Value]:
 
 
 def resized(n: Network, x: Value, kind: str, size: Sequence[int], corners: bool, centers: bool) -> list[Value]:
-    y = moved(n, x, (1, *size, x.shape[3]))
+    y = n.moved(x, (1, *size, x.shape[3]))
     options = "ResizeBilinearOptions" if kind == "RESIZE_BILINEAR" else "ResizeNearestNeighborOptions"
     return n.apply(kind, [x, n.integers(size)], [y], options, alignCorners=corners, halfPixelCenters=centers)
 
@@ -644,7 +643,8 @@ def resize(kind: str) -> None:
         size = [n.source.choice((2 * d, n.source.integer(1, 15))) for d in x.shape[1:3]]
         if size[0] * size[1] * x.shape[3] > MAX_ELEMENTS:
             return []
-        corners, centers = n.source.choice(((False, False), (True, False), (False, True)))
+        flags = [(False, False), (True, False), (False, True)]
+        corners, centers = n.source.choice(flags if kind == "RESIZE_BILINEAR" else [*flags, (True, True)])
         return resized(n, x, kind, size, corners, centers)
 
 
@@ -659,7 +659,7 @@ def space_to_depth(n: Network, x: Value) -> list[Value]:
         return []
     block = n.source.choice(blocks)
     shape = (1, x.shape[1] // block, x.shape[2] // block, x.shape[3] * block * block)
-    return n.apply("SPACE_TO_DEPTH", [x], [moved(n, x, shape)], "SpaceToDepthOptions", blockSize=block)
+    return n.apply("SPACE_TO_DEPTH", [x], [n.moved(x, shape)], "SpaceToDepthOptions", blockSize=block)
 
 
 @operator("DEPTH_TO_SPACE")
@@ -669,4 +669,4 @@ def depth_to_space(n: Network, x: Value) -> list[Value]:
         return []
     block = n.source.choice(blocks)
     shape = (1, x.shape[1] * block, x.shape[2] * block, x.shape[3] // (block * block))
-    return n.apply("DEPTH_TO_SPACE", [x], [moved(n, x, shape)], "DepthToSpaceOptions", blockSize=block)
+    return n.apply("DEPTH_TO_SPACE", [x], [n.moved(x, shape)], "DepthToSpaceOptions", blockSize=block)
