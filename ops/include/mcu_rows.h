@@ -15,23 +15,34 @@
 #define MCU_ALIGNED(bytes)
 #endif
 
-/* A tensor: `rows` rows of `row_bytes` bytes, dense, at `offset` of the arena, or in flash where `constant` is set. */
+/* A tensor: `rows` rows of `row_bytes` bytes in the arena, or in flash where `constant` is set. Rows lie one after the other
+   from `offset` on, or, where there are `places`, row r at places[r] * unit. */
 struct mcu_tensor {
     const void *constant;
+    const uint16_t *places;
     uint32_t offset;
     int32_t row_bytes;
     int32_t rows;
+    int32_t unit;
 };
+
+static inline ptrdiff_t mcu_place(const struct mcu_tensor *tensor, int32_t row)
+{
+    if (tensor->places) {
+        return (ptrdiff_t)tensor->places[row] * tensor->unit;
+    }
+    return (ptrdiff_t)tensor->offset + (ptrdiff_t)row * tensor->row_bytes;
+}
 
 static inline const void *mcu_read(const struct mcu_tensor *tensor, const unsigned char *arena, int32_t row)
 {
-    const unsigned char *base = tensor->constant ? (const unsigned char *)tensor->constant : arena + tensor->offset;
-    return base + (ptrdiff_t)row * tensor->row_bytes;
+    const unsigned char *base = tensor->constant ? (const unsigned char *)tensor->constant : arena;
+    return base + mcu_place(tensor, row);
 }
 
 static inline void *mcu_write(const struct mcu_tensor *tensor, unsigned char *arena, int32_t row)
 {
-    return arena + tensor->offset + (ptrdiff_t)row * tensor->row_bytes;
+    return arena + mcu_place(tensor, row);
 }
 
 /* Runs steps [first, last) of an operator; `op` is the kernel's own record. */

@@ -15,8 +15,11 @@ import numpy as np
 from patch_scheduler import Plan, Schedule
 from tflm_mcunet.codegen.fold import fold
 from tflm_mcunet.codegen.lower import Lowered
+from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Array, Graph, Tensor
 from tflm_mcunet.operators.base import Operator, Record
+
+MAX_PLACE = (1 << 16) - 1
 
 C_TYPES = {
     np.dtype(np.int8): "int8_t",
@@ -102,8 +105,9 @@ class _Writer:
         steps = [op.steps for op in self.lowered.network.operators]
         return fold(self.schedule.events, steps, self.schedule.block)
 
-    def offset(self, tensor: Tensor) -> int:
-        return self.plan.tensors[self.lowered.buffer[tensor]]
+    def offsets(self, tensor: Tensor) -> Array:
+        """Where each row of the tensor lies in the arena."""
+        return self.plan.tensors[self.lowered.buffer[tensor]] + np.arange(tensor.rows) * tensor.row_bytes
 
     def interface(self, tensor: Tensor) -> dict[str, Any]:
         """What the header says about an input or output, and the C expression of its address."""
@@ -114,9 +118,9 @@ class _Writer:
             "scale": _real(tensor.scale) if quantized else "1.0f",
             "zero_point": tensor.zero_point if quantized else 0,
             "comment": comment(tensor),
-            "address": f"(const void *){self.array(tensor.name, tensor.data)}"
+            "address": f"(const void *){self.array(f'{self.prefix}_constant_output', tensor.data)}"
             if tensor.data is not None
-            else f"{self.prefix}_arena + {self.offset(tensor)}",
+            else f"{self.prefix}_arena + {self.offsets(tensor)[0]}",
         }
 
     def operator(self, position: int, op: Operator) -> dict[str, Any]:
@@ -152,7 +156,7 @@ class _Writer:
             return name
         if isinstance(value, float):
             return _real(value)
-        return str(int(value))
+        return "INT32_MIN" if int(value) == -(1 << 31) else str(int(value))
 
     def pointers(self, name: str, tensors: tuple[Tensor, ...]) -> str:
         entries = ", ".join(f"&{self.descriptor(t)}" for t in tensors)
@@ -174,12 +178,23 @@ class _Writer:
             self.descriptors[tensor] = {
                 "name": f"{self.prefix}_t{len(self.descriptors)}",
                 "data": data,
-                "offset": 0 if tensor.constant else self.offset(tensor),
+                **({"offset": 0, "places": "NULL", "unit": 1} if tensor.constant else self.places(tensor)),
                 "row_bytes": tensor.row_bytes,
                 "rows": tensor.rows,
                 "comment": comment(tensor),
             }
         return str(self.descriptors[tensor]["name"])
+
+    def places(self, tensor: Tensor) -> dict[str, Any]:
+        """An offset where the rows lie one after the other, else a table of places."""
+        offsets = self.offsets(tensor)
+        if (np.diff(offsets) == tensor.row_bytes).all():
+            return {"offset": offsets[0], "places": "NULL", "unit": 1}
+        unit = int(np.gcd.reduce(offsets))
+        if offsets.max() // unit > MAX_PLACE:
+            raise Error(f"tensor {tensor}: its rows lie too far apart for a table of 16-bit places")
+        name = self.array(f"{self.prefix}_places{len(self.descriptors)}", (offsets // unit).astype(np.uint16), before_tensors=True)
+        return {"offset": 0, "places": name, "unit": unit}
 
     def array(self, name: str, data: Array, *, before_tensors: bool = False) -> str:
         """The name of a constant array with these values; equal arrays are emitted once (once more before the tensors)."""

@@ -11,7 +11,8 @@ from tflm_mcunet.graph import Graph, Tensor
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.operators.reshape import Reshape
 
-MAX_ALIGNMENT = 8
+WORD = 8
+"""Rows are aligned to what divides their size, up to this."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,15 @@ class Lowered:
 def lower(graph: Graph) -> Lowered:
     """Merges views into buffers and restates every operator's rows in the rows of those buffers."""
     groups = list(_views(graph))
+    total = sum(group[0].bytes for group in groups)
+    finest = next(unit for unit in (1, 4, WORD) if total <= unit << 16 or unit == WORD)  # 16-bit tables of places count in it
     buffer = {tensor: index for index, group in enumerate(groups) for tensor in group}
-    tensors = tuple(_buffer(group) for group in groups)
+    tensors = tuple(_buffer(group, finest) for group in groups)
+    shared = {index for index, group in enumerate(groups) if len({tensor.row_bytes for tensor in group}) > 1}
     operators = tuple(op for op in graph.operators if not isinstance(op, Reshape))
     network = geometry.Network(
         tensors=tensors,
-        operators=tuple(_operator(op, tensors, buffer) for op in operators),
+        operators=tuple(_operator(op, tensors, buffer, shared) for op in operators),
         inputs=tuple(dict.fromkeys(buffer[t] for t in graph.inputs)),
         outputs=tuple(dict.fromkeys(buffer[t] for t in graph.outputs if t in buffer)),
     )
@@ -53,17 +57,22 @@ def _views(graph: Graph) -> Iterator[list[Tensor]]:
     yield from groups.values()
 
 
-def _buffer(group: list[Tensor]) -> geometry.Tensor:
+def _buffer(group: list[Tensor], finest: int) -> geometry.Tensor:
     """One buffer whose rows divide the rows of all its views."""
     row_bytes = math.gcd(*(tensor.row_bytes for tensor in group))
-    alignment = max(math.gcd(row_bytes, MAX_ALIGNMENT), *(tensor.dtype.itemsize for tensor in group), 1)
+    alignment = max(math.gcd(row_bytes, WORD), *(tensor.dtype.itemsize for tensor in group), finest)
     return geometry.Tensor(group[0].name, group[0].bytes // row_bytes, row_bytes, alignment)
 
 
-def _operator(op: Operator, tensors: tuple[geometry.Tensor, ...], buffer: dict[Tensor, int]) -> geometry.Operator:
+def _operator(
+    op: Operator, tensors: tuple[geometry.Tensor, ...], buffer: dict[Tensor, int], shared: set[int]
+) -> geometry.Operator:
+    """`shared` buffers have views with rows of different sizes, none of which may be torn apart."""
+
     def access(tensor: Tensor, ranges: geometry.Ranges, in_place: bool = False) -> geometry.Access:
         index = buffer[tensor]
-        return geometry.Access(index, ranges.scaled(tensor.row_bytes // tensors[index].row_bytes), in_place)
+        dense = index in shared or not op.row_pointers
+        return geometry.Access(index, ranges.scaled(tensor.row_bytes // tensors[index].row_bytes), in_place, dense)
 
     return geometry.Operator(
         name=op.name,

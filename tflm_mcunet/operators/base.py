@@ -120,6 +120,11 @@ class Operator:
         return False
 
     @property
+    def row_pointers(self) -> bool:
+        """Whether the kernel reaches each row by a pointer of its own, so that rows may lie anywhere in the arena."""
+        return False
+
+    @property
     def scratch(self) -> int:
         """Bytes of working memory during each event."""
         return 0

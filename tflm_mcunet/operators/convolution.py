@@ -98,6 +98,10 @@ class Windowed(Clamped):
         return self.axes[0].rows()
 
     @property
+    def row_pointers(self) -> bool:
+        return True
+
+    @property
     def geometry(self) -> dict[str, Any]:
         """The window as the fields of a C record."""
         vertical, horizontal = self.axes

@@ -64,6 +64,10 @@ class FullyConnected(Convolution):
         return whole(1, self.output.rows)
 
     @property
+    def row_pointers(self) -> bool:
+        return False
+
+    @property
     def channel_scales(self) -> list[float]:
         """As TFLM: per tensor, input and weight scales are multiplied in single precision; per channel in double."""
         quantization = self.input(1).quantization

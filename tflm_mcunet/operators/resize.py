@@ -55,6 +55,10 @@ class Resize(Operator):
         """Input and output size along height and along width."""
         return list(zip(self.input(0).nhwc[1:3], self.output.nhwc[1:3], strict=True))
 
+    @property
+    def row_pointers(self) -> bool:
+        return True
+
     def describe(self) -> str:
         text = "to " + "x".join(map(str, self.output.nhwc[1:3]))
         text += " align corners" if self.align_corners else ""

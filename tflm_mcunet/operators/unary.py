@@ -40,6 +40,10 @@ class Elementwise(Operator):
     def reads(self, position: int) -> Ranges:
         return each(self.steps)
 
+    @property
+    def row_pointers(self) -> bool:
+        return True
+
     def in_place(self, position: int) -> bool:
         source, target = self.input(0).dtype, self.output.dtype
         return target == source or target.itemsize == 1
