@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tflm_mcunet.errors import Error
-from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_batch_one, has_one_output, operands_are_int8
-from tflm_mcunet.operators.convolution import Windowed, output_matches_window, strides_are_positive
+from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_one_output, operands_are_int8
+from tflm_mcunet.operators.convolution import Windowed, output_matches_window
 from tflm_mcunet.operators.reduction import Accumulating, Accumulation
 
 
@@ -54,9 +54,7 @@ class Pool2D(Accumulating, Windowed):
         has_one_output,
         operands_are_int8,
         is_one_image,
-        has_batch_one,
         window_fits_16_bits,
-        strides_are_positive,
         output_matches_window,
         nearly_same_quantization,
         activation_is_clamp,

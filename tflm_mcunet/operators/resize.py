@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tflm_mcunet.operators.base import Constraint, Operator, Options, has_batch_one, has_one_output
+from tflm_mcunet.operators.base import Constraint, Operator, Options, has_one_output
 
 
 def is_one_image(op: Resize) -> str | None:
@@ -38,7 +38,7 @@ def size_is_constant(op: Resize) -> str | None:
 class Resize(Operator):
     """An operator that samples an image at coordinates that rise from row to row and from column to column."""
 
-    constraints: ClassVar[tuple[Constraint, ...]] = (has_one_output, is_one_image, has_batch_one, size_is_constant)
+    constraints: ClassVar[tuple[Constraint, ...]] = (has_one_output, is_one_image, size_is_constant)
 
     align_corners: bool = field(default=False, kw_only=True)
     half_pixel_centers: bool = field(default=False, kw_only=True)

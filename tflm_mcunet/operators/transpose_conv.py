@@ -10,8 +10,8 @@ import numpy as np
 from patch_scheduler.geometry import Ranges
 from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Array, Tensor
-from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_one_output, int8_fault, is_int8
-from tflm_mcunet.operators.convolution import Convolution, bias_is_int32, strides_are_positive, weights_are_int8
+from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_one_output, int8_fault
+from tflm_mcunet.operators.convolution import Convolution, bias_is_int32, weights_are_int8
 from tflm_mcunet.operators.pooling import window_fits_16_bits
 from tflm_mcunet.operators.window import Axis, padded_axis
 
@@ -66,14 +66,12 @@ class TransposeConv(Convolution):
     constraints = (
         has_one_output,
         output_shape_is_constant,
-        is_int8,
         data_is_int8,
         weights_fit_images,
         weights_are_int8,
         scales_run_along_outputs,
         bias_is_int32,
         window_fits_16_bits,
-        strides_are_positive,
         activation_is_clamp,
         rescaling_is_representable,
     )
