@@ -7,28 +7,32 @@ follow from sums over the one simulation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from patch_scheduler.demand import stream
 from patch_scheduler.geometry import Access, Int, Network
-from patch_scheduler.lives import expand, overwritable
+from patch_scheduler.lives import expand, overwritable, scratch_bytes, timeline
 from patch_scheduler.schedule import Stage
 
+Float = NDArray[np.float64]
 FAR = np.iinfo(np.int64).max // 4
 
 
 class StagePeaks:
     """The most bytes that live during a stage, for every stage of a network: `peak[first, last]` of operators [first, last)."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, block: Sequence[int] | None = None) -> None:
         self.network = network
         count = len(network.operators)
-        events = stream(network, [(0, count)], [1] * count)
+        self.block = tuple(block or [1] * count)
+        events = stream(network, [(0, count)], self.block)
         self.length = len(events)
-        operator = np.array([event.operator for event in events], np.int64)
-        self.when = [np.flatnonzero(operator == index) for index in range(count)]
+        time = timeline(network, events)
+        self.step_event = time.events
+        self.when = [np.unique(moments) for moments in time.events]
         self.writer = {write.tensor: index for index, op in enumerate(network.operators) for write in op.writes}
         self.readers = [sorted({i for i, op in enumerate(network.operators) for read in op.reads if read.tensor == t})
                         for t in range(len(network.tensors))]  # fmt: skip
@@ -42,7 +46,7 @@ class StagePeaks:
 
     def _moments(self, access: Access, operator: int) -> tuple[Int, Int]:
         rows, owner = expand(access.ranges.low, access.ranges.high)
-        return rows, self.when[operator][owner]
+        return rows, self.step_event[operator][owner]
 
     def _birth(self, tensor: int) -> Int:
         """The event that writes each row."""
@@ -112,7 +116,7 @@ class _Growing:
 
     def _join(self, index: int) -> None:
         operator, when = self.network.operators[index], self.peaks.when[index]
-        self.work[when] = operator.scratch + operator.scratch_per_step
+        self.work[when] = scratch_bytes(operator, self.peaks.block[index])
         self.live[when[0] : when[-1] + 1] += operator.state
         touched = {access.tensor for access in (*operator.reads, *operator.writes)}
         for tensor in touched:
@@ -151,21 +155,18 @@ def least_peak(peak: Int) -> int:
     return int(best[-1])
 
 
-def cheapest(peak: Int, cost: Callable[[Stage], float], limit: int) -> tuple[Stage, ...]:
-    """The cheapest stages whose peaks stay within a limit that some cuts can meet; the fewest of equal ones."""
-    count = len(peak) - 1
-    best: list[tuple[float, int, int]] = [(0.0, 0, 0)]
-    for last in range(1, count + 1):
-        choices = [
-            (best[first][0] + cost((first, last)), best[first][1] + 1, first)
-            for first in range(last)
-            if peak[first, last] <= limit and best[first][0] < np.inf
-        ]
-        best.append(min(choices, default=(np.inf, 0, 0)))
-    stages = []
-    last = count
+def cheapest(peak: Int, cost: Float, limit: int) -> tuple[Stage, ...]:
+    """The stages of the least total cost whose peaks stay within a limit that some cuts can meet."""
+    price = np.where(peak <= limit, cost, np.inf)
+    best = np.full(len(peak), np.inf)
+    best[0] = 0
+    before = [0] * len(peak)
+    for last in range(1, len(peak)):
+        total = best[:last] + price[:last, last]
+        before[last] = int(total.argmin())
+        best[last] = total[before[last]]
+    stages, last = [], len(peak) - 1
     while last:
-        first = best[last][2]
-        stages.append((first, last))
-        last = first
+        stages.append((before[last], last))
+        last = before[last]
     return tuple(reversed(stages))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,8 @@ from patch_scheduler import (
     whole,
     window,
 )
-from patch_scheduler.cuts import StagePeaks, cheapest, least_peak
+from patch_scheduler.cuts import Float, StagePeaks, cheapest, least_peak
+from patch_scheduler.geometry import Int
 from patch_scheduler.lives import lives
 from patch_scheduler.units import dense_tensors, in_place, units
 from tests.patch_scheduler.networks import REALISTIC, ds_cnn, mobilenet_v1, mobilenet_v2, resnet8
@@ -168,13 +170,19 @@ def test_reference_points(make: Callable[..., Network], whole_input: int, pulled
         assert 0.96 * wanted < peak <= wanted
 
 
+def fusion(peak: Int) -> Float:
+    """Operators fused, by stage."""
+    index = np.arange(len(peak), dtype=np.float64)
+    return index - index[:, None] - 1
+
+
 @pytest.mark.parametrize("name", REALISTIC)
 def test_peaks_of_stages_are_those_of_the_schedule(name: str) -> None:
     network = REALISTIC[name]()
     peaks = StagePeaks(network)
     least = least_peak(peaks.peak)
     for limit in (least, 2 * least):
-        stages = cheapest(peaks.peak, lambda stage: stage[1] - stage[0] - 1.0, limit)
+        stages = cheapest(peaks.peak, fusion(peaks.peak), limit)
         assert [stage[0] for stage in stages[1:]] == [stage[1] for stage in stages[:-1]]
         schedule = streamed(network, stages, (1,) * len(network.operators))
         assert lower_bound(network, schedule) == max(peaks.peak[stage] for stage in stages) <= limit
@@ -185,9 +193,10 @@ def test_peaks_of_stages_are_those_of_the_schedule(name: str) -> None:
 def test_peaks_of_random_networks(seed: int, choice: int) -> None:
     """Exact where every stage has one sink; with several, rows of the stage alone may come in another order."""
     network, random = random_network(seed), Random(choice)
-    peaks = StagePeaks(network)
+    block = [random.randint(1, random.choice((1, 3))) for _ in network.operators]
+    peaks = StagePeaks(network, block)
     stages = random_stages(len(network.operators), random)
-    schedule = streamed(network, stages, (1,) * len(network.operators))
+    schedule = streamed(network, stages, block)
     if all(_sinks(network, stage) == 1 for stage in (*stages, (0, len(network.operators)))):
         edges = sum(network.tensors[t].size for t in network.inputs), sum(network.tensors[t].size for t in network.outputs)
         assert lower_bound(network, schedule) == max(*edges, *(peaks.peak[stage] for stage in stages))
@@ -203,7 +212,7 @@ def _sinks(network: Network, stage: Stage) -> int:
 def test_rows_of_realistic_networks_lie_near_the_bound(name: str) -> None:
     for network in (REALISTIC[name](), pulled(REALISTIC[name]())):
         peaks = StagePeaks(network)
-        stages = cheapest(peaks.peak, lambda stage: float(stage[1] - stage[0] - 1), least_peak(peaks.peak))
+        stages = cheapest(peaks.peak, fusion(peaks.peak), least_peak(peaks.peak))
         schedule = streamed(network, stages, (1,) * len(network.operators))
         found = plan_rows(network, schedule)
         validate(network, schedule, found)
