@@ -37,8 +37,8 @@ def compile(  # noqa: A001 (the name users expect, as in re.compile)
         name: prefix of the C symbols; by default from the file's name.
         sram: limit of the arena in bytes or as `64KB`; by default that of the target.
         minimize: latency, sram or flash.
-        schedule: auto or layer.
-        input: whole.
+        schedule: auto, layer or stream.
+        input: `whole`, or `pull` to have the application asked for the rows of input 0.
         io: `model` keeps the edges' types, `int8` drops float and uint8 conversions at the edges.
         representative_dataset: for a Keras model, a function that yields lists of float32 inputs, batch first, to quantise with.
         trace: gets the graph after each pass, the schedule and the plan, as text.

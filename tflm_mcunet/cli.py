@@ -86,7 +86,7 @@ def _add_model(commands: Any, name: str, summary: str, function: Callable[[argpa
     command.add_argument("--sram", metavar="BYTES", help="limit of the arena, such as 65536 or 64KB (default: the board's)")
     command.add_argument("--minimize", default="latency", choices=MINIMIZE, help="what matters most (default: latency)")
     command.add_argument("--schedule", default="auto", choices=SCHEDULES, help="how operators interleave (default: auto)")
-    command.add_argument("--input", default="whole", choices=INPUTS, help="whole: the input is a buffer (default)")
+    command.add_argument("--input", default="whole", choices=INPUTS, help="pull asks the application for rows (default: whole)")
     command.add_argument("--io", default="model", choices=EDGES, help="int8 drops conversions at the edges (default: model)")
     command.add_argument("--verbose", "-v", action="store_true", help="show the graph after each pass, the schedule and the plan")
     return command

@@ -34,6 +34,11 @@ class Compiled:
         self.model = model
         self.program = program
 
+    @property
+    def pulled(self) -> bool:
+        """Whether the application is asked for the rows of input 0."""
+        return self.program.options.input == "pull"
+
     @cached_property
     def report(self) -> dict[str, Any]:
         """The content of report.json."""
@@ -55,7 +60,7 @@ class Compiled:
         from tflm_mcunet.execute.host import HostModel
 
         with self.generated() as folder, HostModel.compile(folder) as model:
-            return model.run(inputs)
+            return model.run_rows(inputs) if self.pulled else model.run(inputs)
 
     def verify(self, *, on: str = "host", samples: int = 10, inputs: Sequence[Sequence[Array]] | None = None) -> Verification:
         """Compares with TFLM, byte for byte, on random samples or on `inputs` (per sample one array per model input).
@@ -113,6 +118,6 @@ class Compiled:
             self._fill(folder / "model")
             graph = self.program.graph
             inputs, outputs = ([tensor_type(t.dtype, t.shape) for t in edge] for edge in (graph.inputs, graph.outputs))
-            yield Generated(folder / "model", self.program.prefix, tuple(inputs), tuple(outputs))
+            yield Generated(folder / "model", self.program.prefix, tuple(inputs), tuple(outputs), self.pulled)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from patch_scheduler import Plan, Schedule, live_bytes, schedule_layers, validate
+from patch_scheduler import Plan, Schedule, live_bytes, validate
+from patch_scheduler import schedule as choose_schedule
 from tflm_mcunet import __version__
 from tflm_mcunet.codegen.emit import Emission, emit
 from tflm_mcunet.codegen.lower import Lowered, lower
@@ -14,7 +15,7 @@ from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels import select_kernels
 from tflm_mcunet.options import Options
-from tflm_mcunet.passes import int8_edges, rewrite
+from tflm_mcunet.passes import int8_edges, pull_input, rewrite
 from tflm_mcunet.tflite.reader import read
 
 
@@ -63,9 +64,13 @@ def build(
     for op in original.operators:
         op.check()
     graph = rewrite(int8_edges(original) if options.io == "int8" else original, trace=trace)
+    if options.input == "pull":
+        graph = pull_input(graph)
     graph = select_kernels(graph, options.board.features)
     lowered = lower(graph)
-    schedule, plan = schedule_layers(lowered.network, options.sram_limit if options.minimize == "latency" else None)
+    schedule, plan = choose_schedule(
+        lowered.network, mode=options.schedule, limit=options.sram_limit, minimize=options.minimize
+    )
     validate(lowered.network, schedule, plan)
     if trace is not None:
         trace(f"schedule: {schedule}\nplan: {plan}")

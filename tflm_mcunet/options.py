@@ -9,8 +9,8 @@ from tflm_mcunet import targets
 from tflm_mcunet.errors import Error
 
 MINIMIZE = ("latency", "sram", "flash")
-SCHEDULES = ("auto", "layer")
-INPUTS = ("whole",)
+SCHEDULES = ("auto", "layer", "stream")
+INPUTS = ("whole", "pull")
 EDGES = ("model", "int8")
 
 C_KEYWORDS = frozenset(
@@ -33,8 +33,8 @@ class Options:
         name: prefix of all public C symbols; None takes it from the model's file name.
         sram: limit of the arena in bytes; None means that of the target.
         minimize: latency, sram or flash.
-        schedule: auto or layer.
-        input: whole.
+        schedule: `layer` finishes every operator before the next, `stream` computes rows when they are needed, `auto` chooses.
+        input: `whole` is a buffer of the arena; `pull` asks the application for the rows of input 0.
         io: `model` keeps the types of the model's edges, `int8` drops the conversions at its edges.
     """
 

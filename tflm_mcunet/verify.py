@@ -60,7 +60,7 @@ def _run(compiled: Compiled, on: str, batch: Sequence[Sample]) -> list[list[Arra
         if on != "host":
             return run_on(on, folder, batch, measure=False).outputs
         with HostModel.compile(folder) as model:
-            return [model.run(sample) for sample in batch]
+            return [model.run_rows(sample) if folder.pull else model.run(sample) for sample in batch]
 
 
 def _compare(program: Program, on: str, computed: list[list[Array]], expected: list[list[Array]]) -> Verification:

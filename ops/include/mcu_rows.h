@@ -64,7 +64,9 @@ struct mcu_loop {
     uint16_t repeat;
 };
 
-static inline void mcu_run(const struct mcu_loop *loops, int32_t count, const struct mcu_event *events, unsigned char *arena)
+/* Runs all loops, or as many events as come before `*stop` is set; `stop` may be NULL. */
+static inline void mcu_run(const struct mcu_loop *loops, int32_t count, const struct mcu_event *events, unsigned char *arena,
+                           const int *stop)
 {
     int32_t loop, repetition, index;
     for (loop = 0; loop < count; ++loop) {
@@ -74,6 +76,9 @@ static inline void mcu_run(const struct mcu_loop *loops, int32_t count, const st
                 const int32_t first = event->first + repetition * event->advance;
                 const int32_t last = first + event->block < event->steps ? first + event->block : event->steps;
                 event->run(event->op, arena, first, last);
+                if (stop && *stop) {
+                    return;
+                }
             }
         }
         events += loops[loop].events;

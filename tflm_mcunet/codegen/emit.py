@@ -18,6 +18,7 @@ from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Array, Graph, Tensor
 from tflm_mcunet.operators.base import Operator, Record
+from tflm_mcunet.operators.source import Source
 
 MAX_PLACE = (1 << 16) - 1
 
@@ -67,6 +68,7 @@ def emit(graph: Graph, lowered: Lowered, schedule: Schedule, plan: Plan, prefix:
         "notes": dict(notes),
         "arena_bytes": max(1, plan.arena),
         "inputs": [writer.interface(t) for t in graph.inputs],
+        "pulled": any(isinstance(op, Source) for op in lowered.operators),
         "outputs": outputs,
         "operators": operators,
         "tensors": list(writer.descriptors.values()),
@@ -107,7 +109,10 @@ class _Writer:
 
     def offsets(self, tensor: Tensor) -> Array:
         """Where each row of the tensor lies in the arena."""
-        return self.plan.tensors[self.lowered.buffer[tensor]] + np.arange(tensor.rows) * tensor.row_bytes
+        buffer = self.lowered.buffer[tensor]
+        if buffer in self.plan.rows:
+            return np.array(self.plan.rows[buffer])[:: tensor.row_bytes // self.lowered.network.tensors[buffer].row_bytes]
+        return self.plan.tensors[buffer] + np.arange(tensor.rows) * tensor.row_bytes
 
     def interface(self, tensor: Tensor) -> dict[str, Any]:
         """What the header says about an input or output, and the C expression of its address."""
@@ -128,6 +133,8 @@ class _Writer:
         record = op.record()
         name = f"{self.prefix}_op{position}"
         fields = {key: self.value(f"{name}_{key}", value) for key, value in record.fields.items()}
+        if isinstance(op, Source):
+            fields["supplier"] = f"&{self.prefix}_supplier"
         if op.scratch or op.scratch_per_step:
             fields["scratch"] = f"{self.plan.scratch[position]}u"
         if op.state:
@@ -190,7 +197,7 @@ class _Writer:
         offsets = self.offsets(tensor)
         if (np.diff(offsets) == tensor.row_bytes).all():
             return {"offset": offsets[0], "places": "NULL", "unit": 1}
-        unit = int(np.gcd.reduce(offsets))
+        unit = max(1, int(np.gcd.reduce(offsets)))
         if offsets.max() // unit > MAX_PLACE:
             raise Error(f"tensor {tensor}: its rows lie too far apart for a table of 16-bit places")
         name = self.array(f"{self.prefix}_places{len(self.descriptors)}", (offsets // unit).astype(np.uint16), before_tensors=True)

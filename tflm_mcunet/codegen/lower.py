@@ -10,6 +10,7 @@ from patch_scheduler import geometry
 from tflm_mcunet.graph import Graph, Tensor
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.operators.reshape import Reshape
+from tflm_mcunet.operators.source import Source
 
 WORD = 8
 """Rows are aligned to what divides their size, up to this."""
@@ -34,10 +35,11 @@ def lower(graph: Graph) -> Lowered:
     tensors = tuple(_buffer(group, finest) for group in groups)
     shared = {index for index, group in enumerate(groups) if len({tensor.row_bytes for tensor in group}) > 1}
     operators = tuple(op for op in graph.operators if not isinstance(op, Reshape))
+    pulled = {op.output for op in operators if isinstance(op, Source)}
     network = geometry.Network(
         tensors=tensors,
         operators=tuple(_operator(op, tensors, buffer, shared) for op in operators),
-        inputs=tuple(dict.fromkeys(buffer[t] for t in graph.inputs)),
+        inputs=tuple(dict.fromkeys(buffer[t] for t in graph.inputs if t not in pulled)),
         outputs=tuple(dict.fromkeys(buffer[t] for t in graph.outputs if t in buffer)),
     )
     return Lowered(network, buffer, operators)

@@ -9,6 +9,7 @@ from tflm_mcunet.passes.absorb_transpose import absorb_transpose
 from tflm_mcunet.passes.fold_constants import fold_constants
 from tflm_mcunet.passes.fold_pad import fold_pad
 from tflm_mcunet.passes.int8_edges import int8_edges
+from tflm_mcunet.passes.pull_input import pull_input
 from tflm_mcunet.passes.remove_dead import remove_dead
 from tflm_mcunet.passes.tables import compose_tables, fold_clamps
 from tflm_mcunet.passes.views import find_views, merge_views
@@ -40,4 +41,4 @@ def rewrite(graph: Graph, passes: Sequence[Pass] = PASSES, trace: Callable[[str]
     return graph
 
 
-__all__ = ["PASSES", "Pass", "int8_edges", "rewrite"]
+__all__ = ["PASSES", "Pass", "int8_edges", "pull_input", "rewrite"]
