@@ -65,7 +65,7 @@ class Tflm:
         if not available():
             raise TflmMissing(_MISSING)
         self._timeout = timeout
-        self._log: IO[bytes] = tempfile.TemporaryFile("a+b")  # noqa: SIM115 (closed by close)
+        self._log: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (closed by close)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -108,6 +108,7 @@ class Tflm:
     def _call(self, kind: str, model: bytes, samples: list[list[np.ndarray]]) -> Any:
         process = self._start()
         assert process.stdin is not None
+        self._log.seek(0)  # the worker shares the position, and would leave a hole before its next line
         self._log.truncate(0)
         with suppress(BrokenPipeError):  # the worker is gone; _reply says why
             send(process.stdin, (kind, model, samples))
