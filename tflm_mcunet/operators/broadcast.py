@@ -46,6 +46,10 @@ class Binary(Operator):
         """The fields of the C record beside the operands."""
         return {}
 
+    @property
+    def weight_bytes_fetched(self) -> int:
+        return sum(self.output.elements for t in self.present_inputs if t.constant)
+
     # ---- shapes ----
 
     def extended(self, tensor: Tensor) -> tuple[int, ...]:
