@@ -68,6 +68,10 @@ class Binary(Operator):
         return self.input(position).elements == self.output.elements
 
     @property
+    def row_pointers(self) -> bool:
+        return True
+
+    @property
     def _rows(self) -> Array | None:
         """For each output row the rows of both operands, where an operand is neither one row nor all rows."""
         if all(self._streams(position) or self.input(position).rows == 1 for position in (0, 1)):
