@@ -1,20 +1,22 @@
 /* CONV_2D of one group for the DSP extension: three pixels by two output channels at a time.
-   Every line below was found by counting: benchmarks/kernels/conv.md says what was tried and what it gave. */
+   benchmarks/kernels/conv.md says what was tried and what it gave. */
 #ifndef TFLM_MCUNET_CONV2D_DSP_H
 #define TFLM_MCUNET_CONV2D_DSP_H
 
 #include "mcu_dsp.h"
 #include "mcu_rows.h"
 
-/* The window of one output pixel is `segments` (one per kernel row, or one in all) of `length` contiguous input bytes; it is
-   expanded (mcu_dsp.h) for three pixels at a time into scratch, as quads: {2:0} of each pixel, {3:1} of each pixel.
+/* The window of one output pixel is `segments` pieces of `length` contiguous bytes: one per kernel row where they can be read
+   in place, else one that is gathered. It is expanded (mcu_dsp.h) for three pixels at a time, as quads of four taps:
+   taps {2:0} of each pixel, taps {3:1} of each pixel.
 
-   `stream` holds what the inner loop reads, in its order; see tflm_mcunet/kernels/dsp/packing.py. Words of a run of channel pairs:
-       bytes of its pairs (0 ends the stream), tail, and two constants of the tail
-   and of a pair of channels (0, 1):
-       bias1 * 512 + bias0 * 2, bias0 * 2, quads * 2 words of weights: lanes 256 * w1 + w0; then per channel, 1 first, what the tail reads.
+   `stream` holds what the inner loop reads, in its order; tflm_mcunet/kernels/dsp/packing.py writes it. A run of channel pairs has
+       1 + 32 * tail (0 ends the stream), two constants of the tail
+   and then per pair of channels (0, 1)
+       512 * bias1 + 2 * bias0, 2 * bias0, weights: two words per quad, lanes 256 * w1 + w0,
+       then for channel 1 and for channel 0 what the tail reads; channel 0 says whether the pair is the run's last.
 
-   Scratch: expanded pixels, then what gathering needs. */
+   Scratch: expanded pixels, 24 bytes per quad; then, but for pointwise windows, four times `length` bytes. */
 struct mcu_conv2d_dsp {
     const struct mcu_tensor *input, *output;
     const int32_t *stream;
@@ -24,24 +26,32 @@ struct mcu_conv2d_dsp {
     int16_t in_zero;
     int16_t segments, length;
     int16_t quads;
-    int16_t passes, entry; /* (quads - 1) / MCU_DSP_CHAIN + 1 and (quads - 1) % MCU_DSP_CHAIN */
 };
 
-/* Tails are MCU_DSP_TAIL bytes times their number behind the first one. Shifts MCU_DSP_LEAST .. MCU_DSP_MOST have tails of their own. */
+/* Quads that are unrolled. */
 #define MCU_DSP_CHAIN 12
+
+/* Tails turn sums into outputs. Those for one shift are numbered in units of 32 bytes of code. */
 #define MCU_DSP_LEAST 5
 #define MCU_DSP_MOST 11
-#define MCU_DSP_SHIFTS (MCU_DSP_MOST - MCU_DSP_LEAST + 1)
-#define MCU_DSP_RECTIFIED 0                     /* 4 units each: results below the zero point, -128, saturate */
-#define MCU_DSP_LINEAR (4 * MCU_DSP_SHIFTS)     /* 5 units each */
-#define MCU_DSP_GENERAL (9 * MCU_DSP_SHIFTS)    /* any shift, any clamp */
+#define MCU_DSP_SHIFTS 7
+#define MCU_DSP_RECTIFIED 0                        /* results below the zero point, -128, saturate: per channel m, place */
+#define MCU_DSP_LINEAR (4 * MCU_DSP_SHIFTS)        /* the same with the sign term */
+#define MCU_DSP_ANY_RECTIFIED (9 * MCU_DSP_SHIFTS) /* shift from a register: per channel m, offset, shift and place */
+#define MCU_DSP_ANY_LINEAR (9 * MCU_DSP_SHIFTS + 5)
+#define MCU_DSP_ANY_CLAMPED (9 * MCU_DSP_SHIFTS + 12)
 
-/* Arguments of the block, read by the assembly: keep the order. */
+/* What the block works on; read by the assembly: keep the order. */
 struct mcu_dsp_block {
     int8_t *out[3];
-    const uint32_t *pixels;
+    int32_t out_step; /* from an output to that of the next three pixels */
+    uint32_t *pixels;
     const int32_t *stream;
-    int32_t passes, entry;
+    int32_t passes, entry; /* through the chain: (quads - 1) / MCU_DSP_CHAIN + 1, and (quads - 1) % MCU_DSP_CHAIN in the first */
+    int32_t triples;
+    const int8_t *in[3];
+    int32_t in_step;     /* from the end of a segment to that of the next three pixels */
+    int32_t whole, back; /* quads to expand, 0 where that is done already; then one more, after going back */
     int32_t quads;
 };
 
@@ -77,70 +87,99 @@ static inline uint32_t *mcu_dsp_expand3(const int8_t *p0, const int8_t *p1, cons
 #define MCU_TEXT_(x) #x
 #define MCU_TEXT(x) MCU_TEXT_(x)
 
-/* All channels of three pixels.
+/* All channels of all pixels.
 
    r0 stream   r1 pixels   r2 r3 weights   r4 r5 r6 three pixels, two values each   lr passes through the chain
    r7 r8 r9    sums of the raw lanes, 512 * acc1 + 2 * acc0, per pixel
    r10 r11 r12 sums of their low bytes, 2 * acc0
-   in tails: r1 r2 r3 where the three pixels' outputs go, r4 r5 constants of the run, r6 multiplier, lr channel
-   stack: 0 outputs (3), 12 constants (2), 20 entry of the chain, 24 pixels, passes, 32 tail, 36 end of the run */
-__attribute__((naked, noinline, unused)) static void mcu_dsp_block3(const struct mcu_dsp_block *block __attribute__((unused)))
+   in tails: r1 r2 r3 where the three pixels' outputs go, r4 r5 constants of the run, r6 multiplier, lr place
+   expanding: r0 to, r1 r2 r3 from, r4 - r6, r8 - r10 values, r7 quads, lr mask, r11 block, r12 back
+   stack: 0 outputs (3), 12 constants (2), 20 entry of the chain, 24 pixels, 28 passes, 32 what follows the chain, 36 the tail after
+   further passes, 40 block, 44 which of 32 and 36 holds the tail */
+__attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_dsp_block *block __attribute__((unused)))
 {
     __asm__ volatile(
         ".syntax unified\n\t"
-        ".macro mcu_quad\n\t"
-        "ldmia r0!, {r2, r3}\n\t"
-        "ldmia r1!, {r4, r5, r6}\n\t"
-        "smlad r7, r2, r4, r7\n\t"
-        "smlad r8, r2, r5, r8\n\t"
-        "smlad r9, r2, r6, r9\n\t"
-        "sxtb16 r2, r2\n\t"
-        "smlad r10, r2, r4, r10\n\t"
-        "smlad r11, r2, r5, r11\n\t"
-        "smlad r12, r2, r6, r12\n\t"
-        "ldmia r1!, {r4, r5, r6}\n\t"
-        "smlad r7, r3, r4, r7\n\t"
-        "smlad r8, r3, r5, r8\n\t"
-        "smlad r9, r3, r6, r9\n\t"
-        "sxtb16 r3, r3\n\t"
-        "smlad r10, r3, r4, r10\n\t"
-        "smlad r11, r3, r5, r11\n\t"
-        "smlad r12, r3, r6, r12\n\t"
-        ".endm\n\t"
-        /* the end of each tail: next pair, or next run */
         ".macro mcu_next\n\t"
-        "ldr r1, [sp, #36]\n\t"
-        "cmp r0, r1\n\t"
-        "bne.w 2b\n\t"
+        "bcc.w 2b\n\t"
         "b.w 1b\n\t"
         ".endm\n\t"
 
         "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
-        "sub sp, sp, #44\n\t"
-        "mov r7, r0\n\t"
-        "ldmia r7!, {r1, r2, r3, r4}\n\t"
-        "str r4, [sp, #24]\n\t"
-        "ldmia r7, {r0, r4, r5}\n\t"
-        "str r4, [sp, #28]\n\t"
+        "sub sp, sp, #52\n\t"
+        "str r0, [sp, #40]\n\t"
+        "ldmia r0, {r1, r2, r3}\n\t"
         "stmia sp, {r1, r2, r3}\n\t"
+        "ldr r4, [r0, #16]\n\t"
+        "ldrd r5, r7, [r0, #24]\n\t"
+        "strd r4, r5, [sp, #24]\n\t"
         "adr.w r6, 4f\n\t"
         "movs r4, #62\n\t"
-        "mls r6, r5, r4, r6\n\t"
+        "mls r6, r7, r4, r6\n\t"
         "adds r6, r6, #1\n\t"
         "str r6, [sp, #20]\n\t"
-        "b 1f\n\t"
+        "adr.w r4, 8f\n\t"
+        "adds r4, r4, #1\n\t"
+        "str r4, [sp, #32]\n\t"
+        "add r6, sp, #32\n\t"
+        "cmp r5, #1\n\t"
+        "it ne\n\t"
+        "addne r6, r6, #4\n\t"
+        "str r6, [sp, #44]\n\t"
 
-        /* a run; its end points here */
-        ".balign 4\n\t"
+        /* three pixels: expand them */
+        "0:\n\t"
+        "ldr r11, [sp, #40]\n\t"
+        "ldrd r7, r12, [r11, #52]\n\t"
+        "cbz r7, 7f\n\t"
+        "ldr r0, [r11, #16]\n\t"
+        "ldr r1, [r11, #36]\n\t"
+        "ldrd r2, r3, [r11, #40]\n\t"
+        "movw lr, #0x01fe\n\t"
+        "movt lr, #0x01fe\n\t"
+        "6:\n\t"
+        "ldr r4, [r1], #4\n\t"
+        "ldr r5, [r2], #4\n\t"
+        "ldr r6, [r3], #4\n\t"
+        "eor r4, r4, #0x80808080\n\t"
+        "eor r5, r5, #0x80808080\n\t"
+        "eor r6, r6, #0x80808080\n\t"
+        "and r8, lr, r4, lsr #7\n\t"
+        "and r9, lr, r5, lsr #7\n\t"
+        "and r10, lr, r6, lsr #7\n\t"
+        "and r4, lr, r4, lsl #1\n\t"
+        "and r5, lr, r5, lsl #1\n\t"
+        "and r6, lr, r6, lsl #1\n\t"
+        "stmia r0!, {r4, r5, r6, r8, r9, r10}\n\t"
+        "subs r7, r7, #1\n\t"
+        "bne 6b\n\t"
+        "cmp r12, #0\n\t"
+        "beq 6f\n\t"
+        "add r1, r1, r12\n\t"
+        "add r2, r2, r12\n\t"
+        "add r3, r3, r12\n\t"
+        "mov r12, #0\n\t"
+        "movs r7, #1\n\t"
+        "b 6b\n\t"
+        "6:\n\t"
+        "ldr r4, [r11, #48]\n\t"
+        "add r1, r1, r4\n\t"
+        "add r2, r2, r4\n\t"
+        "add r3, r3, r4\n\t"
+        "str r1, [r11, #36]\n\t"
+        "strd r2, r3, [r11, #40]\n\t"
+        "7:\n\t"
+        "ldr r0, [r11, #20]\n\t"
+
+        /* a run of pairs */
         "1:\n\t"
-        "ldmia r0!, {r1, r2, r3, r4}\n\t"
-        "cbz r1, 9f\n\t"
+        "ldmia r0!, {r2, r3, r4}\n\t"
+        "cbz r2, 9f\n\t"
         "adr.w r5, 5f\n\t"
-        "add r2, r5, r2, lsl #5\n\t"
-        "adds r2, r2, #1\n\t"
-        "add r5, r0, r1\n\t"
+        "add r2, r2, r5\n\t"
         "strd r3, r4, [sp, #12]\n\t"
-        "strd r2, r5, [sp, #32]\n\t"
+        "ldr r5, [sp, #44]\n\t"
+        "str r2, [r5]\n\t"
 
         /* a pair: the first quad starts from the biases */
         "2:\n\t"
@@ -164,28 +203,61 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(const struct
         "smlad r11, r3, r5, r11\n\t"
         "smlad r12, r3, r6, r12\n\t"
         "ldr pc, [sp, #20]\n\t"
+
+        /* the next three pixels */
         "9:\n\t"
-        "add sp, sp, #44\n\t"
-        "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
+        "ldr r11, [sp, #40]\n\t"
+        "ldr r4, [r11, #32]\n\t"
+        "subs r4, r4, #1\n\t"
+        "str r4, [r11, #32]\n\t"
+        "ittt eq\n\t"
+        "addeq sp, sp, #52\n\t"
+        "popeq {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+        "bxeq lr\n\t"
+        "ldmia sp, {r1, r2, r3}\n\t"
+        "ldr r4, [r11, #12]\n\t"
+        "add r1, r1, r4\n\t"
+        "add r2, r2, r4\n\t"
+        "add r3, r3, r4\n\t"
+        "stmia sp, {r1, r2, r3}\n\t"
+        "b 0b\n\t"
+
+        /* between passes through the chain */
+        ".balign 4\n\t"
+        "8:\n\t"
+        "subs lr, lr, #1\n\t"
+        "bne 3f\n\t"
+        "ldr pc, [sp, #36]\n\t"
 
         ".balign 4\n\t"
         "3:\n\t"
         ".rept " MCU_TEXT(MCU_DSP_CHAIN) "\n\t"
-        "mcu_quad\n\t"
+        "ldmia r0!, {r2, r3}\n\t"
+        "ldmia r1!, {r4, r5, r6}\n\t"
+        "smlad r7, r2, r4, r7\n\t"
+        "smlad r8, r2, r5, r8\n\t"
+        "smlad r9, r2, r6, r9\n\t"
+        "sxtb16 r2, r2\n\t"
+        "smlad r10, r2, r4, r10\n\t"
+        "smlad r11, r2, r5, r11\n\t"
+        "smlad r12, r2, r6, r12\n\t"
+        "ldmia r1!, {r4, r5, r6}\n\t"
+        "smlad r7, r3, r4, r7\n\t"
+        "smlad r8, r3, r5, r8\n\t"
+        "smlad r9, r3, r6, r9\n\t"
+        "sxtb16 r3, r3\n\t"
+        "smlad r10, r3, r4, r10\n\t"
+        "smlad r11, r3, r5, r11\n\t"
+        "smlad r12, r3, r6, r12\n\t"
         ".endr\n\t"
-        "4:\n\t"
-        ".if (4b - 3b) - 62 * " MCU_TEXT(MCU_DSP_CHAIN) "\n\t"
-        ".error \"a quad is not 62 bytes\"\n\t"
-        ".endif\n\t"
-        "subs lr, lr, #1\n\t"
-        "bne.w 3b\n\t"
+        "4:\n\t" /* 62 bytes per quad, in a multiple of 4: aligned */
         "ldr pc, [sp, #32]\n\t"
 
-        /* tails for results that saturate at the zero point: m1, c1, m0, c0; constants of channel 1, of channel 0 */
+        /* tails for results that saturate at the zero point; constants of channel 1, of channel 0 */
         ".balign 32\n\t"
         "5:\n\t"
         ".set mcu_e, " MCU_TEXT(MCU_DSP_LEAST) "\n\t"
-        ".rept " MCU_TEXT(MCU_DSP_MOST) " - " MCU_TEXT(MCU_DSP_LEAST) " + 1\n\t"
+        ".rept " MCU_TEXT(MCU_DSP_SHIFTS) "\n\t"
         ".balign 32\n\t"
         "ldmia sp, {r1, r2, r3, r4, r5}\n\t"
         "ldmia r0!, {r6, lr}\n\t"
@@ -208,6 +280,7 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(const struct
         "ssat r10, #8, r10, asr #mcu_e\n\t"
         "ssat r11, #8, r11, asr #mcu_e\n\t"
         "ssat r12, #8, r12, asr #mcu_e\n\t"
+        "lsrs lr, lr, #1\n\t"
         "strb r10, [r1, lr]\n\t"
         "strb r11, [r2, lr]\n\t"
         "strb r12, [r3, lr]\n\t"
@@ -215,34 +288,37 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(const struct
         ".set mcu_e, mcu_e + 1\n\t"
         ".endr\n\t"
 
-        /* tails with the sign term: m1, c1, m0, c0; constants: of both channels, unused */
+        /* tails with the sign term; constants: of both channels, unused */
+        ".macro mcu_linear sum, shift\n\t"
+        "add r5, r4, \\sum, asr #31\n\t"
+        "smmlar \\sum, \\sum, r6, r5\n\t"
+        "ssat \\sum, #8, \\sum, asr #\\shift\n\t"
+        ".endm\n\t"
+        ".macro mcu_divide\n\t"
+        "sub r7, r7, r10\n\t"
+        "sub r8, r8, r11\n\t"
+        "sub r9, r9, r12\n\t"
+        "asr r7, r7, #8\n\t"
+        "asr r8, r8, #8\n\t"
+        "asr r9, r9, #8\n\t"
+        ".endm\n\t"
         ".set mcu_e, " MCU_TEXT(MCU_DSP_LEAST) "\n\t"
-        ".rept " MCU_TEXT(MCU_DSP_MOST) " - " MCU_TEXT(MCU_DSP_LEAST) " + 1\n\t"
+        ".rept " MCU_TEXT(MCU_DSP_SHIFTS) "\n\t"
         ".balign 32\n\t"
         "ldmia sp, {r1, r2, r3, r4}\n\t"
         "ldmia r0!, {r6, lr}\n\t"
-        ".irp n, 7, 8, 9\n\t"
-        ".if \\n == 7\n\t"
-        "sub r7, r7, r10\n\t"
-        ".elseif \\n == 8\n\t"
-        "sub r8, r8, r11\n\t"
-        ".else\n\t"
-        "sub r9, r9, r12\n\t"
-        ".endif\n\t"
-        "asr r\\n, r\\n, #8\n\t"
-        "add r5, r4, r\\n, asr #31\n\t"
-        "smmlar r\\n, r\\n, r6, r5\n\t"
-        "ssat r\\n, #8, r\\n, asr #mcu_e\n\t"
-        ".endr\n\t"
+        "mcu_divide\n\t"
+        "mcu_linear r7, mcu_e\n\t"
+        "mcu_linear r8, mcu_e\n\t"
+        "mcu_linear r9, mcu_e\n\t"
         "strb r7, [r1, lr]\n\t"
         "strb r8, [r2, lr]\n\t"
         "strb r9, [r3, lr]\n\t"
         "ldmia r0!, {r6, lr}\n\t"
-        ".irp n, 10, 11, 12\n\t"
-        "add r5, r4, r\\n, asr #31\n\t"
-        "smmlar r\\n, r\\n, r6, r5\n\t"
-        "ssat r\\n, #8, r\\n, asr #mcu_e\n\t"
-        ".endr\n\t"
+        "mcu_linear r10, mcu_e\n\t"
+        "mcu_linear r11, mcu_e\n\t"
+        "mcu_linear r12, mcu_e\n\t"
+        "lsrs lr, lr, #1\n\t"
         "strb r10, [r1, lr]\n\t"
         "strb r11, [r2, lr]\n\t"
         "strb r12, [r3, lr]\n\t"
@@ -250,57 +326,117 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(const struct
         ".set mcu_e, mcu_e + 1\n\t"
         ".endr\n\t"
 
-        /* any shift, any clamp: per channel m, offset, shift + 256 * channel; constants: least and most of the output */
+        /* any shift: r4 multiplier, r5 offset, r6 shift + 256 * last + 512 * place */
         ".balign 32\n\t"
         "ldmia sp, {r1, r2, r3}\n\t"
         "ldmia r0!, {r4, r5, r6}\n\t"
-        "add r1, r1, r6, lsr #8\n\t"
-        "add r2, r2, r6, lsr #8\n\t"
-        "add r3, r3, r6, lsr #8\n\t"
+        "lsr lr, r6, #9\n\t"
         "sub r7, r7, r10\n\t"
         "sub r8, r8, r11\n\t"
         "sub r9, r9, r12\n\t"
-        ".irp n, 7, 8, 9\n\t"
-        "asr r\\n, r\\n, #8\n\t"
-        "add lr, r5, r\\n, asr #31\n\t"
-        "smmlar r\\n, r\\n, r4, lr\n\t"
-        "asr r\\n, r\\n, r6\n\t"
-        ".endr\n\t"
-        "ldrd r4, r5, [sp, #12]\n\t"
-        ".irp n, 7, 8, 9\n\t"
-        "cmp r\\n, r4\n\t"
-        "it lt\n\t"
-        "movlt r\\n, r4\n\t"
-        "cmp r\\n, r5\n\t"
-        "it gt\n\t"
-        "movgt r\\n, r5\n\t"
-        ".endr\n\t"
-        "strb r7, [r1]\n\t"
-        "strb r8, [r2]\n\t"
-        "strb r9, [r3]\n\t"
+        "smmla r7, r7, r4, r5\n\t"
+        "smmla r8, r8, r4, r5\n\t"
+        "smmla r9, r9, r4, r5\n\t"
+        "asr r7, r7, r6\n\t"
+        "asr r8, r8, r6\n\t"
+        "asr r9, r9, r6\n\t"
+        "ssat r7, #8, r7\n\t"
+        "ssat r8, #8, r8\n\t"
+        "ssat r9, #8, r9\n\t"
+        "strb r7, [r1, lr]\n\t"
+        "strb r8, [r2, lr]\n\t"
+        "strb r9, [r3, lr]\n\t"
+        "ldmia r0!, {r4, r5, r6}\n\t"
+        "lsrs lr, r6, #9\n\t"
+        "smmlar r10, r10, r4, r5\n\t"
+        "smmlar r11, r11, r4, r5\n\t"
+        "smmlar r12, r12, r4, r5\n\t"
+        "asr r10, r10, r6\n\t"
+        "asr r11, r11, r6\n\t"
+        "asr r12, r12, r6\n\t"
+        "ssat r10, #8, r10\n\t"
+        "ssat r11, #8, r11\n\t"
+        "ssat r12, #8, r12\n\t"
+        "strb r10, [r1, lr]\n\t"
+        "strb r11, [r2, lr]\n\t"
+        "strb r12, [r3, lr]\n\t"
+        "mcu_next\n\t"
+
+        /* any shift with the sign term */
+        ".macro mcu_any sum\n\t"
+        "add lr, r5, \\sum, asr #31\n\t"
+        "smmlar \\sum, \\sum, r4, lr\n\t"
+        "asr \\sum, \\sum, r6\n\t"
+        ".endm\n\t"
+        ".balign 32\n\t"
         "ldmia sp, {r1, r2, r3}\n\t"
         "ldmia r0!, {r4, r5, r6}\n\t"
-        ".irp n, 10, 11, 12\n\t"
-        "add lr, r5, r\\n, asr #31\n\t"
-        "smmlar r\\n, r\\n, r4, lr\n\t"
-        "asr r\\n, r\\n, r6\n\t"
-        ".endr\n\t"
-        "ldrd r4, r5, [sp, #12]\n\t"
-        "lsr r6, r6, #8\n\t"
-        ".irp n, 10, 11, 12\n\t"
-        "cmp r\\n, r4\n\t"
-        "it lt\n\t"
-        "movlt r\\n, r4\n\t"
-        "cmp r\\n, r5\n\t"
-        "it gt\n\t"
-        "movgt r\\n, r5\n\t"
-        ".endr\n\t"
-        "strb r10, [r1, r6]\n\t"
-        "strb r11, [r2, r6]\n\t"
-        "strb r12, [r3, r6]\n\t"
+        "mcu_divide\n\t"
+        "mcu_any r7\n\t"
+        "mcu_any r8\n\t"
+        "mcu_any r9\n\t"
+        "ssat r7, #8, r7\n\t"
+        "ssat r8, #8, r8\n\t"
+        "ssat r9, #8, r9\n\t"
+        "lsr lr, r6, #9\n\t"
+        "strb r7, [r1, lr]\n\t"
+        "strb r8, [r2, lr]\n\t"
+        "strb r9, [r3, lr]\n\t"
+        "ldmia r0!, {r4, r5, r6}\n\t"
+        "mcu_any r10\n\t"
+        "mcu_any r11\n\t"
+        "mcu_any r12\n\t"
+        "ssat r10, #8, r10\n\t"
+        "ssat r11, #8, r11\n\t"
+        "ssat r12, #8, r12\n\t"
+        "lsrs lr, r6, #9\n\t"
+        "strb r10, [r1, lr]\n\t"
+        "strb r11, [r2, lr]\n\t"
+        "strb r12, [r3, lr]\n\t"
         "mcu_next\n\t"
-        ".purgem mcu_quad\n\t"
-        ".purgem mcu_next\n\t");
+
+        /* any shift and any clamp; constants: least and most of the output */
+        ".macro mcu_clamp_ sum\n\t"
+        "cmp \\sum, r4\n\t"
+        "it lt\n\t"
+        "movlt \\sum, r4\n\t"
+        "cmp \\sum, r5\n\t"
+        "it gt\n\t"
+        "movgt \\sum, r5\n\t"
+        ".endm\n\t"
+        ".balign 32\n\t"
+        "ldmia sp, {r1, r2, r3}\n\t"
+        "ldmia r0!, {r4, r5, r6}\n\t"
+        "mcu_divide\n\t"
+        "mcu_any r7\n\t"
+        "mcu_any r8\n\t"
+        "mcu_any r9\n\t"
+        "ldrd r4, r5, [sp, #12]\n\t"
+        "mcu_clamp_ r7\n\t"
+        "mcu_clamp_ r8\n\t"
+        "mcu_clamp_ r9\n\t"
+        "lsr lr, r6, #9\n\t"
+        "strb r7, [r1, lr]\n\t"
+        "strb r8, [r2, lr]\n\t"
+        "strb r9, [r3, lr]\n\t"
+        "ldmia r0!, {r4, r5, r6}\n\t"
+        "mcu_any r10\n\t"
+        "mcu_any r11\n\t"
+        "mcu_any r12\n\t"
+        "ldrd r4, r5, [sp, #12]\n\t"
+        "mcu_clamp_ r10\n\t"
+        "mcu_clamp_ r11\n\t"
+        "mcu_clamp_ r12\n\t"
+        "lsrs lr, r6, #9\n\t"
+        "strb r10, [r1, lr]\n\t"
+        "strb r11, [r2, lr]\n\t"
+        "strb r12, [r3, lr]\n\t"
+        "mcu_next\n\t"
+        ".purgem mcu_next\n\t"
+        ".purgem mcu_linear\n\t"
+        ".purgem mcu_divide\n\t"
+        ".purgem mcu_any\n\t"
+        ".purgem mcu_clamp_\n\t");
 }
 
 #else /* the portable twin */
@@ -319,111 +455,259 @@ static inline uint32_t *mcu_dsp_expand3(const int8_t *p0, const int8_t *p1, cons
     return to;
 }
 
-/* What a tail makes of acc2 = 2 * acc, and of acc512 = 512 * acc for channel 1 where it saturates at the zero point. */
-static inline int8_t mcu_dsp_tail(int32_t tail, const int32_t *run, int32_t channel, int32_t acc2, const int32_t *parameters)
+/* What a tail makes of 2 * acc of channel 0 or 1, given the run's and the channel's words. */
+static inline int32_t mcu_dsp_tail(int32_t tail, const int32_t *run, int32_t channel, int32_t acc2, const int32_t *own)
 {
-    if (tail < MCU_DSP_LINEAR) {
-        const int32_t shift = tail / 4 + MCU_DSP_LEAST;
-        if (channel) {
-            const int64_t product = (int64_t)acc2 * 256 * parameters[0];
-            return (int8_t)mcu_dsp_ssat8((int32_t)((product >> 32) + run[2]) >> (shift + 8));
-        }
-        return (int8_t)mcu_dsp_ssat8(mcu_dsp_smmlar(acc2, parameters[0], run[3]) >> shift);
+    const int32_t any = tail >= MCU_DSP_ANY_RECTIFIED;
+    const int32_t rectified = tail < MCU_DSP_LINEAR || tail == MCU_DSP_ANY_RECTIFIED;
+    int32_t shift = rectified ? tail / 4 + MCU_DSP_LEAST : (tail - MCU_DSP_LINEAR) / 5 + MCU_DSP_LEAST;
+    const int32_t offset = any ? own[1] : rectified && !channel ? run[2] : run[1];
+    if (any) {
+        shift = own[2] & 0xff;
+    } else if (rectified && channel) {
+        shift += 8;
     }
-    if (tail < MCU_DSP_GENERAL) {
-        return (int8_t)mcu_dsp_requantize(acc2, parameters[0], run[2], (tail - MCU_DSP_LINEAR) / 5 + MCU_DSP_LEAST);
+    if (rectified && channel) {
+        acc2 = (int32_t)(((int64_t)acc2 * 256 * own[0]) >> 32) + offset;
+    } else {
+        acc2 = mcu_dsp_smmlar(acc2, own[0], rectified ? offset : offset + (acc2 >> 31));
     }
-    acc2 = mcu_dsp_smmlar(acc2, parameters[0], parameters[1] + (acc2 >> 31)) >> (parameters[2] & 0xff);
-    return (int8_t)mcu_clamp(acc2, run[2], run[3]);
+    return tail == MCU_DSP_ANY_CLAMPED ? mcu_clamp(acc2 >> shift, run[1], run[2]) : mcu_dsp_ssat8(acc2 >> shift);
 }
 
-static inline void mcu_dsp_block3(const struct mcu_dsp_block *block)
+/* Two channels of three pixels. Returns whether they end their run. */
+static inline int mcu_dsp_pair(const struct mcu_dsp_block *block, const int32_t *run, const int32_t *pair, const int32_t *own)
 {
-    const int32_t *run = block->stream, *at;
-    for (; run[0]; run = at) {
-        const int32_t tail = run[1], size = tail < MCU_DSP_GENERAL ? 2 : 3;
-        at = run + 4;
-        while (at < run + 4 + run[0] / 4) {
-            const int32_t *weights = at + 2, *parameters = weights + 2 * block->quads;
-            int32_t pixel, word, channel;
-            for (pixel = 0; pixel < 3; ++pixel) {
-                const uint32_t *x = block->pixels + pixel;
-                int32_t both = at[0], low = at[1];
-                for (word = 0; word < 2 * block->quads; ++word) {
-                    both = mcu_dsp_smlad((uint32_t)weights[word], x[3 * word], both);
-                    low = mcu_dsp_smlad(mcu_dsp_sxtb16((uint32_t)weights[word]), x[3 * word], low);
-                }
-                both = (int32_t)((uint32_t)both - (uint32_t)low) / 256;
-                for (channel = 1; channel >= 0; --channel) {
-                    const int32_t *own = parameters + (1 - channel) * size;
-                    const int32_t c = size == 2 ? own[1] : own[2] >> 8;
-                    block->out[pixel][c] = mcu_dsp_tail(tail, run, channel, channel ? both : low, own);
+    const int32_t tail = run[0] >> 5, any = tail >= MCU_DSP_ANY_RECTIFIED;
+    int32_t pixel, word, channel;
+    for (pixel = 0; pixel < 3; ++pixel) {
+        const uint32_t *x = block->pixels + pixel;
+        int32_t both = pair[0], low = pair[1];
+        for (word = 0; word < 2 * block->quads; ++word) {
+            both = mcu_dsp_smlad((uint32_t)pair[2 + word], x[3 * word], both);
+            low = mcu_dsp_smlad(mcu_dsp_sxtb16((uint32_t)pair[2 + word]), x[3 * word], low);
+        }
+        both = (int32_t)((uint32_t)both - (uint32_t)low) / 256;
+        for (channel = 1; channel >= 0; --channel) {
+            const int32_t *words = own + (channel ? 0 : 2 + any);
+            const int32_t place = any ? words[2] >> 9 : channel ? words[1] : words[1] >> 1;
+            block->out[pixel][place] = (int8_t)mcu_dsp_tail(tail, run, channel, channel ? both : low, words);
+        }
+    }
+    return (any ? own[5] >> 8 : own[3]) & 1;
+}
+
+static inline void mcu_dsp_block3(struct mcu_dsp_block *block)
+{
+    int32_t pixel;
+    for (; block->triples > 0; --block->triples) {
+        const int32_t *run = block->stream;
+        const int8_t **in = block->in;
+        if (block->whole) {
+            uint32_t *to = mcu_dsp_expand3(in[0], in[1], in[2], block->pixels, block->whole);
+            const int32_t further = 4 * block->whole + block->back;
+            if (block->back) {
+                (void)mcu_dsp_expand3(in[0] + further, in[1] + further, in[2] + further, to, 1);
+            }
+            if (block->triples > 1) {
+                for (pixel = 0; pixel < 3; ++pixel) {
+                    in[pixel] += further + (block->back ? 4 : 0) + block->in_step;
                 }
             }
-            at = parameters + 2 * size;
+        }
+        while (run[0]) {
+            const int32_t words = run[0] >> 5 >= MCU_DSP_ANY_RECTIFIED ? 6 : 4;
+            const int32_t *pair = run + 3, *own;
+            int last;
+            do {
+                own = pair + 2 + 2 * block->quads;
+                last = mcu_dsp_pair(block, run, pair, own);
+                pair = own + words;
+            } while (!last);
+            run = pair;
+        }
+        if (block->triples > 1) {
+            for (pixel = 0; pixel < 3; ++pixel) {
+                block->out[pixel] += block->out_step;
+            }
         }
     }
 }
 
 #endif
 
-/* One segment of three pixels; the last quad may overlap the one before it. */
-static inline uint32_t *mcu_dsp_expand_segment(const int8_t *const from[3], uint32_t *to, int32_t length)
-{
-    const int32_t back = length - 4;
-    to = mcu_dsp_expand3(from[0], from[1], from[2], to, length >> 2);
-    return length & 3 ? mcu_dsp_expand3(from[0] + back, from[1] + back, from[2] + back, to, 1) : to;
-}
-
 static inline void mcu_dsp_start(const struct mcu_conv2d_dsp *op, unsigned char *arena, struct mcu_dsp_block *block)
 {
-    block->pixels = (const uint32_t *)(const void *)(arena + op->scratch);
+    block->pixels = (uint32_t *)(void *)(arena + op->scratch);
     block->stream = op->stream;
-    block->passes = op->passes;
-    block->entry = op->entry;
     block->quads = op->quads;
+    block->passes = (op->quads - 1) / MCU_DSP_CHAIN + 1;
+    block->entry = (op->quads - 1) % MCU_DSP_CHAIN;
+    block->whole = 0;
 }
 
 /* 1x1 windows without padding: pixels are expanded from where they lie. */
 static inline void mcu_conv2d_dsp_pointwise(const void *record, unsigned char *arena, int32_t first, int32_t last)
 {
     const struct mcu_conv2d_dsp *op = (const struct mcu_conv2d_dsp *)record;
-    const ptrdiff_t stride = (ptrdiff_t)op->stride_w * op->in_c;
-    uint32_t *const expanded = (uint32_t *)(void *)(arena + op->scratch);
+    const int32_t stride = op->stride_w * op->in_c, out_c = op->out_c;
     struct mcu_dsp_block block;
-    const int8_t *from[3], *in = NULL;
-    int8_t *out = NULL;
-    int32_t left = 0, row = first, filled = 0;
+    const int8_t *from[3] = {NULL, NULL, NULL};
+    int8_t *to[3] = {NULL, NULL, NULL};
+    int32_t waiting = 0, row = first, i;
     mcu_dsp_start(op, arena, &block);
-    for (;;) {
-        if (left == 0) {
-            if (row == last) {
-                break;
-            }
+    block.whole = op->length >> 2;
+    block.back = op->length & 3 ? (op->length & 3) - 4 : 0;
+    block.in_step = 3 * stride - op->length;
+    block.out_step = 3 * out_c;
+    while (row < last || waiting > 0) {
+        const int8_t *in = NULL;
+        int8_t *out = NULL;
+        int32_t pixels = 0;
+        if (row < last) {
+            /* rows that follow one another in memory are one long row */
             in = (const int8_t *)mcu_read(op->input, arena, row * op->stride_h);
             out = (int8_t *)mcu_write(op->output, arena, row);
-            left = op->out_w;
-            ++row;
+            do {
+                pixels += op->out_w;
+                ++row;
+            } while (row < last && (const int8_t *)mcu_read(op->input, arena, row * op->stride_h) == in + pixels * stride &&
+                     (int8_t *)mcu_write(op->output, arena, row) == out + pixels * out_c);
         }
-        from[filled] = in;
-        block.out[filled] = out;
-        in += stride;
-        out += op->out_c;
-        --left;
-        if (++filled == 3) {
-            (void)mcu_dsp_expand_segment(from, expanded, op->length);
-            mcu_dsp_block3(&block);
-            filled = 0;
+        while (pixels > 0 || (row == last && waiting > 0)) {
+            if (waiting == 0 && pixels >= 3) {
+                block.triples = pixels / 3;
+                for (i = 0; i < 3; ++i) {
+                    block.in[i] = in + i * stride;
+                    block.out[i] = out + i * out_c;
+                }
+                mcu_dsp_block3(&block);
+                in += pixels / 3 * 3 * stride;
+                out += pixels / 3 * 3 * out_c;
+                pixels %= 3;
+                continue;
+            }
+            /* single pixels fill blocks that cross from row to row; the last one may fill the rest of its block */
+            if (pixels > 0) {
+                from[waiting] = in;
+                to[waiting] = out;
+                in += stride;
+                out += out_c;
+                --pixels;
+            } else {
+                from[waiting] = from[waiting - 1];
+                to[waiting] = to[waiting - 1];
+            }
+            if (++waiting == 3) {
+                block.triples = 1;
+                for (i = 0; i < 3; ++i) {
+                    block.in[i] = from[i];
+                    block.out[i] = to[i];
+                }
+                mcu_dsp_block3(&block);
+                waiting = 0;
+            }
         }
     }
-    if (filled) {
-        /* the last pixels fill the block more than once */
-        for (; filled < 3; ++filled) {
-            from[filled] = from[filled - 1];
-            block.out[filled] = block.out[filled - 1];
+}
+
+/* Copies a few bytes. */
+static inline void mcu_dsp_copy(int8_t *to, const int8_t *from, int32_t bytes)
+{
+    if (bytes >= 4) {
+        int32_t at;
+        for (at = 0; at < bytes - 4; at += 4) {
+            memcpy(to + at, from + at, 4);
         }
-        (void)mcu_dsp_expand_segment(from, expanded, op->length);
-        mcu_dsp_block3(&block);
+        memcpy(to + bytes - 4, from + bytes - 4, 4);
+    } else {
+        for (; bytes > 0; --bytes) {
+            *to++ = *from++;
+        }
+    }
+}
+
+/* Columns [x, x + kernel_w * dilation_w) of an input row, as far as the window uses them, with zero points where it leaves the row. */
+static inline void mcu_dsp_gather(const struct mcu_conv2d_dsp *op, const int8_t *in, int32_t x, int8_t *to)
+{
+    const int32_t depth = op->in_c;
+    int32_t kx;
+    if (op->dilation_w == 1 && x >= 0 && x + op->kernel_w <= op->in_w) {
+        mcu_dsp_copy(to, in + (ptrdiff_t)x * depth, op->kernel_w * depth);
+        return;
+    }
+    for (kx = 0; kx < op->kernel_w; ++kx, x += op->dilation_w, to += depth) {
+        if (x < 0 || x >= op->in_w) {
+            memset(to, op->in_zero, (size_t)depth);
+        } else {
+            mcu_dsp_copy(to, in + (ptrdiff_t)x * depth, depth);
+        }
+    }
+}
+
+/* Expands the windows of three output pixels. */
+static inline void mcu_dsp_windows(const struct mcu_conv2d_dsp *op, const unsigned char *arena, const int32_t *rows, const int32_t *columns,
+                                   uint32_t *pixels, int8_t *spare)
+{
+    const int32_t length = op->length, bytes = op->kernel_w * op->in_c;
+    const int32_t gather = op->segments != op->kernel_h;
+    const int8_t *from[3] = {NULL, NULL, NULL};
+    int32_t ky, pixel;
+    for (ky = 0; ky < op->kernel_h; ++ky) {
+        for (pixel = 0; pixel < 3; ++pixel) {
+            const int32_t y = rows[pixel] * op->stride_h - op->pad_h + ky * op->dilation_h;
+            const int32_t x = columns[pixel] * op->stride_w - op->pad_w;
+            int8_t *own = spare + (pixel + 1) * length + (gather ? ky * bytes : 0);
+            from[pixel] = own;
+            if (y < 0 || y >= op->in_h) {
+                if (gather) {
+                    memset(own, op->in_zero, (size_t)bytes);
+                } else {
+                    from[pixel] = spare;
+                }
+            } else {
+                const int8_t *in = (const int8_t *)mcu_read(op->input, arena, y);
+                if (gather || x < 0 || x + op->kernel_w > op->in_w) {
+                    mcu_dsp_gather(op, in, x, own);
+                } else {
+                    from[pixel] = in + (ptrdiff_t)x * op->in_c;
+                }
+            }
+        }
+        if (!gather) {
+            pixels = mcu_dsp_expand3(from[0], from[1], from[2], pixels, length >> 2);
+        }
+    }
+    if (gather) {
+        (void)mcu_dsp_expand3(spare + length, spare + 2 * length, spare + 3 * length, pixels, length >> 2);
+    }
+}
+
+/* Any window. */
+static inline void mcu_conv2d_dsp(const void *record, unsigned char *arena, int32_t first, int32_t last)
+{
+    const struct mcu_conv2d_dsp *op = (const struct mcu_conv2d_dsp *)record;
+    struct mcu_dsp_block block;
+    int8_t *spare = (int8_t *)(arena + op->scratch) + 24 * op->quads;
+    int32_t rows[3], columns[3], waiting = 0, row, column;
+    mcu_dsp_start(op, arena, &block);
+    memset(spare, op->in_zero, (size_t)op->length);
+    for (row = first; row < last; ++row) {
+        int8_t *out = (int8_t *)mcu_write(op->output, arena, row);
+        for (column = 0; column < op->out_w; ++column, out += op->out_c) {
+            do {
+                /* the last pixel of all may fill the rest of its block */
+                rows[waiting] = row;
+                columns[waiting] = column;
+                block.out[waiting] = out;
+            } while (++waiting < 3 && row == last - 1 && column == op->out_w - 1);
+            if (waiting == 3) {
+                waiting = 0;
+                block.triples = 1;
+                mcu_dsp_windows(op, arena, rows, columns, block.pixels, spare);
+                mcu_dsp_block3(&block);
+            }
+        }
     }
 }
 

@@ -12,10 +12,6 @@ from tflm_mcunet.kernels.dsp import packing
 from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.conv_2d import Conv2D
 
-CHAIN = 12
-"""Quads per pass of the inner loop, as in ops/dsp/mcu_conv2d_dsp.h."""
-
-
 @dataclass(frozen=True, eq=False)
 class Conv2DDsp(Conv2D):
     """A convolution of one group; the window is one segment per kernel row, or gathered into one."""
@@ -23,25 +19,30 @@ class Conv2DDsp(Conv2D):
     internal = True
 
     @property
-    def direct(self) -> bool:
-        return self.pointwise and self.weights.shape[3] >= 4
+    def in_place_windows(self) -> bool:
+        """Whether windows are read where they lie: a pixel of at least one quad, or kernel rows of whole quads."""
+        _, height, width, depth = self.weights.shape
+        if self.pointwise:
+            return depth >= 4
+        return width * depth % 4 == 0 and self.dilation[1] == 1
 
     @property
     def segments(self) -> tuple[int, int]:
         """Number and bytes of the contiguous pieces of a window."""
-        return (1, self.weights.shape[3])
+        _, height, width, depth = self.weights.shape
+        if self.in_place_windows:
+            return height, width * depth
+        return 1, -(-height * width * depth // 4) * 4
 
     @cached_property
     def taps(self) -> Array:
         """Weights [channels, taps] in the order of the expanded pixels, with zeros where those hold nothing of use."""
-        count, length = self.segments
-        weights = self.weights.reshape(-1, count, length)
-        if length % 4 == 0:
-            return weights.reshape(len(weights), -1)
-        # The last quad of a segment is its last four bytes, some of which the quad before it holds already.
-        whole, rest = length - length % 4, length % 4
-        repeated = np.zeros((len(weights), count, 4 - rest), weights.dtype)
-        return np.concatenate([weights[:, :, :whole], repeated, weights[:, :, whole:]], axis=2).reshape(len(weights), -1)
+        weights = self.weights.reshape(len(self.weights), -1)
+        missing = -weights.shape[1] % 4
+        zeros = np.zeros((len(weights), missing), weights.dtype)
+        # The last quad of a pixel is its last four bytes, some of which the quad before it holds already.
+        at = weights.shape[1] // 4 * 4 if self.in_place_windows else weights.shape[1]
+        return np.concatenate([weights[:, :at], zeros, weights[:, at:]], axis=1)
 
     @property
     def quads(self) -> int:
@@ -49,7 +50,11 @@ class Conv2DDsp(Conv2D):
 
     @property
     def scratch(self) -> int:
-        return 24 * self.quads
+        return 24 * self.quads + (0 if self.function.endswith("pointwise") else 4 * self.segments[1])
+
+    @property
+    def function(self) -> str:
+        return "mcu_conv2d_dsp_pointwise" if self.pointwise and self.in_place_windows else "mcu_conv2d_dsp"
 
     @cached_property
     def channels(self) -> list[packing.Channel]:
@@ -57,7 +62,7 @@ class Conv2DDsp(Conv2D):
 
     @property
     def applicable(self) -> bool:
-        return self.groups == 1 and self.direct and all(channel.exact for channel in self.channels)
+        return self.groups == 1 and all(channel.exact for channel in self.channels)
 
     @property
     def weight_bytes_fetched(self) -> int:
@@ -66,7 +71,6 @@ class Conv2DDsp(Conv2D):
         return -(-height * width // 3) * self.taps.size
 
     def record(self) -> Record:
-        _, horizontal = self.axes
         return Record(
             "conv2d_dsp",
             {
@@ -79,11 +83,9 @@ class Conv2DDsp(Conv2D):
                 "segments": self.segments[0],
                 "length": self.segments[1],
                 "quads": self.quads,
-                "passes": (self.quads - 1) // CHAIN + 1,
-                "entry": (self.quads - 1) % CHAIN,
                 **self.geometry,
             },
-            function="mcu_conv2d_dsp_pointwise",
+            function=self.function,
         )
 
 

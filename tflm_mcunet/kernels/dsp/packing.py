@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,9 @@ from tflm_mcunet.graph import Array
 from tflm_mcunet.operators.convolution import Convolution, folded_bias
 
 LEAST, MOST = 5, 11
-"""The shifts that have tails of their own (ops/dsp/mcu_conv2d_dsp.h)."""
-RECTIFIED, LINEAR, GENERAL = 0, 4 * (MOST - LEAST + 1), 9 * (MOST - LEAST + 1)
+"""The shifts that have tails of their own; this and the numbers of the tails are those of ops/dsp/mcu_conv2d_dsp.h."""
+RECTIFIED, LINEAR = 0, 4 * (MOST - LEAST + 1)
+ANY_RECTIFIED, ANY_LINEAR, ANY_CLAMPED = (9 * (MOST - LEAST + 1) + further for further in (0, 5, 12))
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,10 @@ def lanes(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
     return (pairs[:, 0] & 0xFFFF) | (pairs[:, 1] << 16)
 
 
+Parameters = Callable[[Channel, bool, bool], list[int]]
+"""The words that a tail reads for a channel, given whether it is the high one of its pair and whether that ends its run."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two channels that are computed together; `high` is None where the low one has no partner."""
@@ -96,7 +102,7 @@ class Pair:
 
 
 def stream(found: list[Channel], zero: int, limits: tuple[int, int]) -> NDArray[np.int32]:
-    """The words that the three-pixel block reads: runs of pairs of channels."""
+    """The words that the three-pixel block reads: runs of pairs of channels, those of one shift together."""
     saturating = limits == (-128, 127)
     rectified = saturating and zero == -128
     words: list[int] = []
@@ -108,25 +114,37 @@ def stream(found: list[Channel], zero: int, limits: tuple[int, int]) -> NDArray[
     for shift, members in sorted(groups.items()):
         pairs, left = _pairs(members)
         rest += left
-        if pairs:
-            offset = (1 << (shift - 1)) + (zero << shift)
-            if rectified:
-                header = RECTIFIED + 4 * (shift - LEAST), (offset << 8) + 128, offset
-            else:
-                header = LINEAR + 5 * (shift - LEAST), offset, 0
-            words += _run(pairs, header, lambda c: [c.multiplier, c.index])
+        if pairs and rectified:
+            header = RECTIFIED + 4 * (shift - LEAST), _offset(shift, zero, 8), _offset(shift, zero)
+            words += _run(pairs, header, _place)
+        elif pairs:
+            words += _run(pairs, (LINEAR + 5 * (shift - LEAST), _offset(shift, zero), 0), _place)
     pairs, left = _pairs(rest)
     pairs += [Pair(channel, None) for channel in left]
-    if pairs:
-        words += _run(pairs, (GENERAL, *limits), lambda c: _general(c, zero))
-    return np.array([*words, 0, 0, 0, 0], np.int64).astype(np.uint32).view(np.int32)
+    short = [p for p in pairs if rectified and all(c.value is None and c.shift <= 14 for c in (p.low, p.high) if c)]
+    words += _run(short, (ANY_RECTIFIED, 0, 0), lambda c, high, last: _any(c, zero, last, 8 if high else 0))
+    tail = (ANY_LINEAR if saturating else ANY_CLAMPED), *limits
+    words += _run([p for p in pairs if p not in short], tail, lambda c, high, last: _any(c, zero, last, 0))
+    return np.array([*words, 0, 0, 0], np.int64).astype(np.uint32).view(np.int32)
 
 
-def _general(channel: Channel, zero: int) -> list[int]:
-    """Multiplier, offset, shift and place of a channel in the general tail."""
+def _offset(shift: int, zero: int, further: int = 0) -> int:
+    """What is added before the shift, for accumulators scaled by a `further` power of two."""
+    offset = (1 << (shift - 1)) + (zero << shift)
+    return (offset << further) + (1 << further >> 1)
+
+
+def _place(channel: Channel, high: bool, last: bool) -> list[int]:
+    """What the tails of one shift read."""
+    return [channel.multiplier, channel.index if high else 2 * channel.index + last]
+
+
+def _any(channel: Channel, zero: int, last: bool, further: int) -> list[int]:
+    """What the tails for any shift read."""
     if channel.value is not None:
-        return [0, (channel.value << 1) + 1, 1 + 256 * channel.index]
-    return [channel.multiplier, (1 << (channel.shift - 1)) + (zero << channel.shift), channel.shift + 256 * channel.index]
+        return [0, (channel.value << 1) + 1, 1 + 256 * last + 512 * channel.index]
+    offset = _offset(channel.shift, zero, further)
+    return [channel.multiplier, offset, channel.shift + further + 256 * last + 512 * channel.index]
 
 
 def _pairs(members: list[Channel]) -> tuple[list[Pair], list[Channel]]:
@@ -142,14 +160,15 @@ def _pairs(members: list[Channel]) -> tuple[list[Pair], list[Channel]]:
     return pairs, low_only + either
 
 
-def _run(pairs, header, parameters) -> list[int]:
-    body: list[int] = []
+def _run(pairs: list[Pair], header: tuple[int, int, int], parameters: Parameters) -> list[int]:
+    """The words of a run of pairs; nothing where there are none."""
+    if not pairs:
+        return []
+    words = [1 + 32 * header[0], *header[1:]]
     for pair in pairs:
         low, high = pair.low, pair.high
-        missing = high is None
-        weights = lanes(low.weights, np.zeros_like(low.weights) if missing else high.weights)
-        bias = 0 if missing else high.bias
-        body += [512 * bias + 2 * low.bias, 2 * low.bias, *weights.tolist()]
-        # Where channel 1 is missing its result is overwritten by that of channel 0.
-        body += [*parameters(low if missing else high), *parameters(low)]
-    return [4 * len(body), *header, *body]
+        weights = lanes(low.weights, np.zeros_like(low.weights) if high is None else high.weights)
+        words += [512 * (0 if high is None else high.bias) + 2 * low.bias, 2 * low.bias, *weights.tolist()]
+        # Where the high channel is missing, its output is that of the low one until that overwrites it.
+        words += [*parameters(low if high is None else high, True, False), *parameters(low, False, pair is pairs[-1])]
+    return words
