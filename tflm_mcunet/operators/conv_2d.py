@@ -9,7 +9,10 @@ from tflm_mcunet.operators.convolution import (
     Convolution,
     bias_is_int32,
     folded_bias,
+    inputs_are_weights_and_bias,
     output_matches_window,
+    rescaling_is_representable,
+    scales_run_along_outputs,
     strides_are_positive,
     weights_are_int8,
 )
@@ -33,14 +36,17 @@ class Conv2D(Convolution):
     kind = "CONV_2D"
     constraints = (
         has_one_output,
+        inputs_are_weights_and_bias,
         is_int8,
         has_batch_one,
         weights_fit_groups,
         weights_are_int8,
+        scales_run_along_outputs,
         bias_is_int32,
         strides_are_positive,
         output_matches_window,
         activation_is_clamp,
+        rescaling_is_representable,
     )
 
     @property

@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 
 from patch_scheduler.geometry import Ranges
+from tflm_mcunet.errors import Error
 from tflm_mcunet.fixed_point import quantize_multipliers
 from tflm_mcunet.graph import Array, Tensor
 from tflm_mcunet.operators.base import Clamped, Options
 from tflm_mcunet.operators.window import Axis, outputs_along, padded_axis
 
+
+def inputs_are_weights_and_bias(op: Convolution) -> str | None:
+    """The inputs are data, weights and perhaps a bias."""
+    return None if len(op.inputs) in (2, 3) else f"{len(op.inputs)} inputs"
 
 
 def strides_are_positive(op: Windowed) -> str | None:
@@ -43,6 +48,24 @@ def weights_are_int8(op: Convolution) -> str | None:
         return f"{len(weights.quantization.scale)} scales for {op.output.shape[-1]} channels"
     if any(weights.quantization.zero_point):
         return f"zero points {weights.quantization.zero_point[:4]}"
+    return None
+
+
+def scales_run_along_outputs(op: Convolution) -> str | None:
+    """Scales per channel run along a dimension of the weights that is as long as there are output channels."""
+    weights = op.input(1)
+    if weights.quantization is None or weights.quantization.per_tensor:
+        return None
+    axis = weights.quantization.axis
+    return None if 0 <= axis < len(weights.shape) and weights.shape[axis] == op.output.shape[-1] else f"axis {axis}"
+
+
+def rescaling_is_representable(op: Convolution) -> str | None:
+    """Scales and activation give multipliers and bounds that fit 32-bit fixed point."""
+    try:
+        _ = op.requantization
+    except Error as error:
+        return str(error)
     return None
 
 

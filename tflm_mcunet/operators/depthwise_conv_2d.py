@@ -9,7 +9,10 @@ from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has
 from tflm_mcunet.operators.convolution import (
     Convolution,
     bias_is_int32,
+    inputs_are_weights_and_bias,
     output_matches_window,
+    rescaling_is_representable,
+    scales_run_along_outputs,
     strides_are_positive,
     weights_are_int8,
 )
@@ -32,14 +35,17 @@ class DepthwiseConv2D(Convolution):
     kind = "DEPTHWISE_CONV_2D"
     constraints = (
         has_one_output,
+        inputs_are_weights_and_bias,
         is_int8,
         has_batch_one,
         weights_fit_multiplier,
         weights_are_int8,
+        scales_run_along_outputs,
         bias_is_int32,
         strides_are_positive,
         output_matches_window,
         activation_is_clamp,
+        rescaling_is_representable,
     )
 
     depth_multiplier: int = field(default=1, kw_only=True)

@@ -9,7 +9,14 @@ import numpy as np
 
 from patch_scheduler.geometry import Ranges, whole
 from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_one_output, is_int8
-from tflm_mcunet.operators.convolution import Convolution, bias_is_int32, folded_bias, weights_are_int8
+from tflm_mcunet.operators.convolution import (
+    Convolution,
+    bias_is_int32,
+    folded_bias,
+    inputs_are_weights_and_bias,
+    rescaling_is_representable,
+    weights_are_int8,
+)
 
 
 def weights_fit_input(op: FullyConnected) -> str | None:
@@ -32,6 +39,18 @@ def weights_are_row_major(op: FullyConnected) -> str | None:
     return None
 
 
+def scales_agree(op: FullyConnected) -> str | None:
+    """Under one scale of the weights, which is not negative, the bias has the scale of input times weights."""
+    quantization = op.input(1).quantization
+    if quantization is None or not quantization.per_tensor:
+        return None
+    product = op.input(0).scale * quantization.scale[0]
+    bias = 0.0 if op.bias_tensor is None or op.bias_tensor.quantization is None else op.bias_tensor.scale
+    if product < 0 or (op.bias_tensor is not None and abs(product - bias) / op.output.scale > 0.02):
+        return f"{op.input(0).scale} * {quantization.scale[0]} and {bias}"
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class FullyConnected(Convolution):
     """A matrix product of each row of `depth` inputs with the weights."""
@@ -39,12 +58,15 @@ class FullyConnected(Convolution):
     kind = "FULLY_CONNECTED"
     constraints = (
         has_one_output,
+        inputs_are_weights_and_bias,
         is_int8,
         weights_fit_input,
         weights_are_int8,
         weights_are_row_major,
         bias_is_int32,
+        scales_agree,
         activation_is_clamp,
+        rescaling_is_representable,
     )
 
     format: str = field(default="DEFAULT", kw_only=True)

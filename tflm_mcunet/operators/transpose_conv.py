@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from patch_scheduler.geometry import Ranges
-from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Array, Tensor
 from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_one_output, int8_fault
-from tflm_mcunet.operators.convolution import Convolution, bias_is_int32, weights_are_int8
+from tflm_mcunet.operators.convolution import Convolution, bias_is_int32, rescaling_is_representable, weights_are_int8
 from tflm_mcunet.operators.pooling import window_fits_16_bits
 from tflm_mcunet.operators.window import Axis, padded_axis
 
@@ -44,15 +43,6 @@ def scales_run_along_outputs(op: TransposeConv) -> str | None:
     """Scales per channel run along axis 0 of the weights."""
     quantization = op.input(1).quantization
     return None if quantization is None or quantization.per_tensor or quantization.axis == 0 else f"axis {quantization.axis}"
-
-
-def rescaling_is_representable(op: TransposeConv) -> str | None:
-    """Scales and activation give multipliers and bounds that fit 32-bit fixed point."""
-    try:
-        _ = op.requantization
-    except Error as error:
-        return str(error)
-    return None
 
 
 @dataclass(frozen=True, eq=False)
