@@ -18,6 +18,7 @@ from patch_scheduler.schedule import Schedule
 
 Kind = Literal["tensor", "scratch", "state"]
 Span = tuple[int, int]
+MANY_PAIRS = 1 << 18  # of pieces; beyond them the hull of two tensors is found by bisection
 WORK_ALIGNMENT = 8  # scratch and state hold int32 accumulators and pointers
 
 
@@ -90,6 +91,9 @@ def buffers(network: Network, schedule: Schedule, life: Lives | None = None) -> 
 
 def _hull(first: Buffer, second: Buffer, in_place: Int) -> Span | None:
     """Hull over the pieces of both that meet, but for a piece that dies in the event that writes the other in its place."""
+    if len(first.low) * len(second.low) > MANY_PAIRS:
+        order = _order(first)
+        return (-second.size, first.size) if order is None else _hull_of_runs(first, second, in_place, order)
     meet = (first.birth[:, None] <= second.death) & (second.birth <= first.death[:, None])
     if len(in_place):
         touch = first.death[:, None] == second.birth
@@ -98,6 +102,29 @@ def _hull(first: Buffer, second: Buffer, in_place: Int) -> Span | None:
     if not len(one):
         return None
     return int((first.low[one] - second.high[two]).min()), int((first.high[one] - second.low[two]).max())
+
+
+def _order(buffer: Buffer) -> slice | None:
+    """How to read the pieces so that none is born or dies before the one it follows; None where neither direction does."""
+    steps = np.diff(buffer.birth), np.diff(buffer.death)
+    if all((step >= 0).all() for step in steps):
+        return slice(None)
+    return slice(None, None, -1) if all((step <= 0).all() for step in steps) else None
+
+
+def _hull_of_runs(first: Buffer, second: Buffer, in_place: Int, order: slice) -> Span | None:
+    """The same for long buffers: the pieces of `first`, in `order`, that meet a piece of `second` are one run."""
+    birth, death, low, high = first.birth[order], first.death[order], first.low[order], first.high[order]
+    begin = np.searchsorted(death, second.birth, "left")
+    gone = np.searchsorted(death, second.birth, "right")
+    begin = np.where(np.isin(second.birth, in_place), gone, begin)
+    end = np.searchsorted(birth, second.death, "right")
+    meet = begin < end
+    if not meet.any():
+        return None
+    begin, last = begin[meet], end[meet] - 1
+    lowest, highest = np.minimum(low[begin], low[last]), np.maximum(high[begin], high[last])
+    return int((lowest - second.high[meet]).min()), int((highest - second.low[meet]).max())
 
 
 def _ascending(network: Network, life: Lives, operator: int, source: int) -> Span | None:

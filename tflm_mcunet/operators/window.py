@@ -28,9 +28,10 @@ class Axis:
     @property
     def inside(self) -> int:
         """Taps of all windows together that lie inside the input."""
-        starts = np.arange(self.output)[:, None] * self.stride - self.before
-        taps = starts + np.arange(self.size) * self.dilation
-        return int(((taps >= 0) & (taps < self.input)).sum())
+        offset = np.arange(self.size) * self.dilation - self.before  # of each tap in the first window
+        first = np.maximum(0, -(offset // self.stride))
+        last = np.minimum(self.output, (self.input - 1 - offset) // self.stride + 1)
+        return int(np.maximum(0, last - first).sum())
 
     def rows(self) -> Ranges:
         """The input positions that each output position needs."""

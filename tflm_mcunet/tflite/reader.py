@@ -21,7 +21,7 @@ MAX_TENSOR_BYTES = 1 << 26
 MAX_NAME = 300
 """Characters of a tensor's name that messages, comments and reports show."""
 
-MAX_ROWS = 1 << 15
+MAX_ROWS = (1 << 15) - 1
 """Rows are counted in int16 on the device."""
 
 DTYPES: dict[int, np.dtype[Any]] = {
@@ -133,17 +133,19 @@ class _Reader:
             if table.Sparsity() is not None:
                 raise Unsupported(f"tensor {index} '{name}': sparse weights are not supported")
             data = self.data(index, name, table.Buffer(), shape, dtype)
-            yield Tensor(name, shape, dtype, self.quantization(index, name, table.Quantization(), shape), data, index)
+            tensor = Tensor(name, shape, dtype, self.quantization(index, name, table.Quantization(), shape), data, index)
+            if not tensor.constant and tensor.rows > MAX_ROWS:
+                raise Unsupported(f"tensor {index} '{name}': {tensor.rows} rows are too many for a microcontroller")
+            yield tensor
 
     @staticmethod
     def check_shape(index: int, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        size, rows = dtype.itemsize, 1
+        size = dtype.itemsize
         for position, extent in enumerate(shape):
             if extent < 1:
                 raise Unsupported(f"tensor {index} '{name}': dimension {position} is {extent}; shapes must be static and not empty")
             size *= extent
-            rows *= extent if position < len(shape) - 2 else 1
-            if size > MAX_TENSOR_BYTES or (len(shape) > 3 and rows > MAX_ROWS):
+            if size > MAX_TENSOR_BYTES:
                 raise Unsupported(f"tensor {index} '{name}': shape {shape[:8]} is too large for a microcontroller")
         if len(shape) > 6:
             raise Unsupported(f"tensor {index} '{name}': {len(shape)} dimensions; at most 6 are supported")
