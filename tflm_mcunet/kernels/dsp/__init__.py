@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tflm_mcunet.kernels.dsp.conv_2d import conv_2d
+from tflm_mcunet.kernels.dsp.fully_connected import fully_connected
 from tflm_mcunet.operators.base import Operator
 
-VARIANTS: list[Callable[[Operator], Operator | None]] = [conv_2d]
+VARIANTS: list[Callable[[Operator], Operator | None]] = [conv_2d, fully_connected]
 """Functions operator -> variant or None, the fastest first."""

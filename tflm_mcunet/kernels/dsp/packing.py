@@ -141,10 +141,28 @@ def _place(channel: Channel, high: bool, last: bool) -> list[int]:
 
 def _any(channel: Channel, zero: int, last: bool, further: int) -> list[int]:
     """What the tails for any shift read."""
+    multiplier, offset, shift = parameters(channel, zero, further)
+    return [multiplier, offset, shift + 256 * last + 512 * channel.index]
+
+
+def parameters(channel: Channel, zero: int, further: int = 0) -> list[int]:
+    """Multiplier, offset and shift that requantise a channel's accumulator, scaled by a `further` power of two."""
     if channel.value is not None:
-        return [0, (channel.value << 1) + 1, 1 + 256 * last + 512 * channel.index]
-    offset = _offset(channel.shift, zero, further)
-    return [channel.multiplier, offset, channel.shift + further + 256 * last + 512 * channel.index]
+        return [0, (channel.value << 1) + 1, 1]
+    return [channel.multiplier, _offset(channel.shift, zero, further), channel.shift + further]
+
+
+def fours(found: list[Channel]) -> NDArray[np.int32]:
+    """The words that the block of four outputs of FULLY_CONNECTED reads, channels in their order; the last four may be fewer."""
+    none = Channel(0, np.zeros_like(found[0].weights), 0, 0, 0, 1, 0)
+    full = [*found, *[none] * (-len(found) % 4)]
+    words: list[NDArray[np.int64]] = []
+    for at in range(0, len(full), 4):
+        pairs = full[at : at + 2], full[at + 2 : at + 4]
+        words.append(np.array([bias for low, high in pairs for bias in (512 * high.bias + 2 * low.bias, 2 * low.bias)], np.int64))
+        quads = [lanes(low.weights, high.weights).reshape(-1, 2) for low, high in pairs]
+        words.append(np.concatenate(quads, axis=1).reshape(-1))
+    return np.concatenate(words).astype(np.uint32).view(np.int32)
 
 
 def _pairs(members: list[Channel]) -> tuple[list[Pair], list[Channel]]:
@@ -160,7 +178,7 @@ def _pairs(members: list[Channel]) -> tuple[list[Pair], list[Channel]]:
     return pairs, low_only + either
 
 
-def _run(pairs: list[Pair], header: tuple[int, int, int], parameters: Parameters) -> list[int]:
+def _run(pairs: list[Pair], header: tuple[int, int, int], own: Parameters) -> list[int]:
     """The words of a run of pairs; nothing where there are none."""
     if not pairs:
         return []
@@ -170,5 +188,5 @@ def _run(pairs: list[Pair], header: tuple[int, int, int], parameters: Parameters
         weights = lanes(low.weights, np.zeros_like(low.weights) if high is None else high.weights)
         words += [512 * (0 if high is None else high.bias) + 2 * low.bias, 2 * low.bias, *weights.tolist()]
         # Where the high channel is missing, its output is that of the low one until that overwrites it.
-        words += [*parameters(low if high is None else high, True, False), *parameters(low, False, pair is pairs[-1])]
+        words += [*own(low if high is None else high, True, False), *own(low, False, pair is pairs[-1])]
     return words
