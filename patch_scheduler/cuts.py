@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from patch_scheduler.demand import stream
 from patch_scheduler.geometry import Access, Int, Network
-from patch_scheduler.lives import expand, overwritable, scratch_bytes, timeline
+from patch_scheduler.lives import expand, overwritable, timeline
 from patch_scheduler.schedule import Stage
 
 Float = NDArray[np.float64]
@@ -32,7 +32,8 @@ class StagePeaks:
         self.length = len(events)
         time = timeline(network, events)
         self.step_event = time.events
-        self.when = [np.unique(moments) for moments in time.events]
+        found = [np.unique(moments, return_counts=True) for moments in time.events]
+        self.when, self.steps = [when for when, _ in found], [steps for _, steps in found]
         self.writer = {write.tensor: index for index, op in enumerate(network.operators) for write in op.writes}
         self.readers = [sorted({i for i, op in enumerate(network.operators) for read in op.reads if read.tensor == t})
                         for t in range(len(network.tensors))]  # fmt: skip
@@ -116,7 +117,7 @@ class _Growing:
 
     def _join(self, index: int) -> None:
         operator, when = self.network.operators[index], self.peaks.when[index]
-        self.work[when] = scratch_bytes(operator, self.peaks.block[index])
+        self.work[when] = operator.scratch + operator.scratch_per_step * self.peaks.steps[index]
         self.live[when[0] : when[-1] + 1] += operator.state
         touched = {access.tensor for access in (*operator.reads, *operator.writes)}
         for tensor in touched:

@@ -18,7 +18,7 @@ def streamed(network: Network, stages: Sequence[Stage], block: Sequence[int]) ->
 def stream(network: Network, stages: Sequence[Stage], block: Sequence[int]) -> tuple[Event, ...]:
     """Every stage finishes before the next begins; inside a stage rows are computed when they are asked for, each once.
 
-    The sinks of a stage, whose rows nobody in it reads, advance in proportion to their steps, ties in graph order.
+    The sinks of a stage, some of whose outputs nobody in it reads, advance in proportion to their steps, ties in graph order.
     """
     events: list[Event] = []
     for stage in stages:
@@ -48,8 +48,8 @@ class _Stage:
         self.events: list[Event] = []
 
     def run(self) -> list[Event]:
-        asked = {self.producer[tensor] for needs in self.needs.values() for tensor, _ in needs}
-        open_ = [index for index in self.members if index not in asked]
+        read = {tensor for needs in self.needs.values() for tensor, _ in needs}
+        open_ = sorted({index for tensor, index in self.producer.items() if tensor not in read})
         while open_:
             self._ask(min(open_, key=lambda index: (self.done[index] / self.steps[index], index)))
             open_ = [index for index in open_ if self.done[index] < self.steps[index]]

@@ -15,22 +15,42 @@ from patch_scheduler.geometry import Int, Network
 from patch_scheduler.lives import lives, moment_bytes
 from patch_scheduler.plan import Plan
 from patch_scheduler.schedule import Schedule
-from patch_scheduler.units import InPlace, Unit, dense_tensors, in_place, units
+from patch_scheduler.units import InPlace, Unit, in_place, units
 
 ROUNDS = 12
 STARTS = 2
+HOPELESS = 1.1  # a first attempt this far above what is wanted, with no rounds to improve it
+SHARES = (1.01, 0.85, 0.0)  # of the peak: from which on tensors are placed row by row; above 1, none
 Offsets = list[int]
 Order = list[int]
 
 
-def plan_rows(network: Network, schedule: Schedule, enough: int = 0, rounds: int = ROUNDS) -> Plan:
-    """The smallest arena found, or the first of at most `enough` bytes, tensors in rows wherever they may be."""
+def plan_rows(
+    network: Network, schedule: Schedule, enough: int = 0, rounds: int = ROUNDS, shares: Sequence[float] = SHARES
+) -> Plan:
+    """The smallest arena found, or the first of at most `enough` bytes, with the fewest tensors that need a table of rows.
+
+    Rings first, which need none; then single rows for the tensors that live when memory is short; then for all.
+    """
     life = lives(network, schedule.events)
     moments = moment_bytes(network, schedule, life)
     bound = int(moments.max(initial=0))
-    found = units(network, schedule, life, dense_tensors(network))
-    offsets = _search(_Field(found, in_place(network, schedule, found)), moments, max(bound, enough), rounds)
-    return _plan(network, found, offsets, bound)
+    worst = [_worst(moments, b, d) for b, d in zip(life.birth, life.death, strict=True)]
+    plans: list[Plan] = []
+    for share in shares:
+        scattered = {tensor for tensor, bytes_ in enumerate(worst) if bytes_ >= share * bound}
+        found = units(network, schedule, life, scattered)
+        field = _Field(found, in_place(network, schedule, found))
+        offsets = _search(field, moments, max(bound, enough), 0 if share else rounds)
+        plans.append(_plan(network, found, offsets, bound))
+        if plans[-1].arena <= max(bound, enough):
+            return plans[-1]
+    return min(plans, key=lambda plan: plan.arena)
+
+
+def _worst(moments: Int, birth: Int, death: Int) -> int:
+    """The most bytes that live during the life of some row."""
+    return int(moments[birth.min(initial=0) + 1 : death.max(initial=0) + 2].max(initial=0))
 
 
 class _Field:
@@ -103,8 +123,11 @@ def _search(field: _Field, moments: Int, enough: int, rounds: int) -> Offsets:
         tried.append((top, offsets, order))
         return top <= enough
 
-    if any(attempt(order) for order in _orders(field.units, moments)):
-        return tried[-1][1]
+    for order in _orders(field.units, moments):
+        if attempt(order):
+            return tried[-1][1]
+        if not rounds and tried[-1][0] > HOPELESS * enough:
+            return tried[-1][1]
     for _, offsets, order in sorted(tried)[:STARTS]:
         for _ in range(rounds // STARTS):
             order = _forward(order, field.units, offsets, enough, random)
@@ -129,7 +152,7 @@ def _orders(found: Sequence[Unit], moments: Int) -> Iterator[Order]:
     birth = [int(unit.birth.min()) for unit in found]
     life = [int(unit.death.max()) - start for unit, start in zip(found, birth, strict=True)]
     worst = [int(moments[start + 1 : start + length + 2].max()) for start, length in zip(birth, life, strict=True)]
-    rigid = [unit.buffer.kind == "tensor" and unit.size < unit.buffer.size for unit in found]
+    single = [unit.buffer.kind == "tensor" and len(unit.low) == 1 and unit.size < unit.buffer.size for unit in found]
     keys: list[Callable[[int], tuple[int, ...]]] = [
         lambda i: (-found[i].size, birth[i]),
         lambda i: (-worst[i], birth[i]),
@@ -139,19 +162,19 @@ def _orders(found: Sequence[Unit], moments: Int) -> Iterator[Order]:
         lambda i: (-life[i] * found[i].size, birth[i]),
     ]
     for key in keys:
-        yield sorted(range(len(found)), key=lambda i: (rigid[i], *key(i), i))
+        yield sorted(range(len(found)), key=lambda i: (single[i], *key(i), i))
 
 
 def _plan(network: Network, found: Sequence[Unit], offsets: Offsets, bound: int) -> Plan:
     """Names the offsets."""
     size = [tensor.row_bytes for tensor in network.tensors]
-    rows = [np.arange(tensor.rows) * tensor.row_bytes for tensor in network.tensors]
+    rows = [np.zeros(tensor.rows, np.int64) for tensor in network.tensors]
     work: dict[str, dict[int, int]] = {"scratch": {}, "state": {}}
     for unit, offset in zip(found, offsets, strict=True):
         index = unit.buffer.index
         if unit.buffer.kind == "tensor":
-            here = slice(unit.start // size[index], (unit.start + unit.size) // size[index])
-            rows[index][here] += offset - unit.start
+            slots = np.arange(unit.last - unit.first) % unit.height
+            rows[index][unit.first : unit.last] = offset + slots * size[index]
         else:
             work[unit.buffer.kind][index] = offset
     arena = max((offset + unit.size for unit, offset in zip(found, offsets, strict=True)), default=0)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from patch_scheduler.cost import Cost
-from patch_scheduler.cuts import FAR, Float, StagePeaks, cheapest, least_peak
+from patch_scheduler.cuts import Float, StagePeaks, cheapest, least_peak
 from patch_scheduler.demand import streamed
 from patch_scheduler.geometry import Int, Network
+from patch_scheduler.lengthen import lengthen, stage_peak
 from patch_scheduler.peaks import Peaks, blocks
 from patch_scheduler.plan import Plan
-from patch_scheduler.rows import plan_rows
+from patch_scheduler.rows import ROUNDS, SHARES, plan_rows
 from patch_scheduler.schedule import Schedule, Stage
 
 Found = tuple[Schedule, Plan]
-ATTEMPTS = 4  # lower and lower peaks, until the rows fit
+ATTEMPTS = 6  # lower and lower peaks, until the rows fit
 CLOSE = 1.01  # an arena this near to its bound is not worth another search
 
 
@@ -37,6 +38,15 @@ class _Pace:
     block: tuple[int, ...]
     peak: Int
     cost: Float
+    exact: set[Stage] = field(default_factory=set)
+
+    def settle(self, network: Network, stage: Stage) -> bool:
+        """Whether the stage's peak is what its own events say, which from now on it is."""
+        old = self.peak[stage]
+        if stage[1] - stage[0] > 1 and stage not in self.exact:
+            self.peak[stage] = stage_peak(network, stage, self.block)
+            self.exact.add(stage)
+        return bool(old == self.peak[stage])
 
 
 class Streams:
@@ -46,43 +56,52 @@ class Streams:
         self.network, self.cost = network, cost
         self.layers = Peaks(network)
         self.single = self._pace(tuple(1 for _ in network.operators))
-        self.least = max(least_peak(self.single.peak), self.layers.edges)
+        while True:
+            least = least_peak(self.single.peak)
+            stages = cheapest(self.single.peak, _length(self.single.peak), least)
+            if all(self.single.settle(network, stage) for stage in stages):
+                break
+        self.least = max(least, self.layers.edges)
 
     def smallest(self) -> Found:
-        """The least arena found; of equal ones the fastest."""
+        """The least arena found; within it the fastest schedule, or the fewest tables."""
         best: Found | None = None
         for cuts in self._tight():
-            found = self._plan(cuts, 0)
+            found = self._plan(cuts, 0, shares=(0.0,))
             if best is None or found[1].arena < best[1].arena:
                 best = found
             if best[1].arena <= CLOSE * self.least:
                 break
         assert best is not None
-        faster = self._plan(self._cheapest(best[1].arena), best[1].arena)
-        return faster if faster[1].arena <= best[1].arena else best
+        schedule, plan = best
+        faster = self._plan(self._cheapest(plan.arena), plan.arena, ROUNDS // 2)
+        if faster[1].arena <= plan.arena:
+            return faster
+        regular = plan_rows(self.network, schedule, plan.arena, 0, SHARES[:-1])
+        return schedule, regular if regular.arena <= plan.arena else plan
 
     def fastest(self, limit: int) -> Found:
         """The cheapest schedule whose rows were found to fit, or the smallest where none does."""
-        target = limit
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
+            target = round(limit * (self.least / limit) ** (attempt / ATTEMPTS)) if limit > self.least else 0
             if target < self.least:
                 break
-            found = self._plan(self._cheapest(target), limit)
+            found = self._plan(self._cheapest(target), limit, ROUNDS // 2)
             if found[1].arena <= limit:
                 return found
-            target = min(target - (found[1].arena - limit), found[1].lower_bound - 1)
         return self.smallest()
 
     def _tight(self) -> Iterator[_Cuts]:
         """Cuts of the least peak: other stages as small as they get too, which leaves room to place rows, or few fused."""
-        peak, least = self.single.peak, self.least
-        length = np.subtract.outer(-np.arange(len(peak)), -np.arange(len(peak))).astype(np.float64)
+        peak, length = self.single.peak, _length(self.single.peak)
         found = set()
-        for cost in ((np.minimum(peak, FAR) / max(least, 1)) ** 4 * length, length * (length > 1)):
-            stages = cheapest(peak, cost, least)
+        for cost in ((peak / max(self.least, 1)) ** 4 * length, length * (length > 1)):
+            stages = cheapest(peak, cost, self.least)
+            while not all(self.single.settle(self.network, stage) for stage in stages):
+                stages = cheapest(peak, cost, self.least)
             if stages not in found:
                 found.add(stages)
-                yield self._long_layers(stages, self.single.block, least)
+                yield self._long_layers(stages, self.single.block, self.least)
 
     @cached_property
     def _paces(self) -> list[_Pace]:
@@ -101,17 +120,28 @@ class Streams:
 
     def _cheapest(self, target: int) -> _Cuts:
         """The cheapest cuts, every stage at the pace that suits it, with peaks within the target."""
+        while True:
+            stages, paces = self._cheapest_so_far(target)
+            if all(pace.settle(self.network, stage) for stage, pace in zip(stages, paces, strict=True)):
+                break
+        block = list(self.single.block)
+        for (first, last), pace in zip(stages, paces, strict=True):
+            block[first:last] = pace.block[first:last]
+        cuts = self._long_layers(stages, tuple(block), target)
+        for stage in stages:
+            if stage[1] - stage[0] > 1:
+                cuts = _Cuts(stages, lengthen(self.network, stage, cuts.block, target, self.cost))
+        return cuts
+
+    def _cheapest_so_far(self, target: int) -> tuple[tuple[Stage, ...], list[_Pace]]:
+        """As far as the stages' peaks are known by now."""
         costs = np.array([np.where(pace.peak <= target, pace.cost, np.inf) for pace in self._paces])
-        choice = costs.argmin(axis=0)
-        cost = costs.min(axis=0)
+        choice, cost = costs.argmin(axis=0), costs.min(axis=0)
         for index in range(len(self.network.operators)):
             if self.single.peak[index, index + 1] <= target:
                 cost[index, index + 1] = self.cost(index, self._longest(index, target), False)
-        stages = cheapest(np.where(np.isfinite(cost), 0, FAR), cost, target)
-        block = list(self.single.block)
-        for first, last in stages:
-            block[first:last] = self._paces[choice[first, last]].block[first:last]
-        return self._long_layers(stages, tuple(block), target)
+        stages = cheapest(np.zeros_like(self.single.peak), cost, target)
+        return stages, [self._paces[choice[stage]] for stage in stages]
 
     def _long_layers(self, stages: tuple[Stage, ...], block: tuple[int, ...], target: int) -> _Cuts:
         """Stages of one operator get the longest block within the target."""
@@ -123,6 +153,12 @@ class Streams:
         steps = self.network.operators[index].steps
         return next((block for block in blocks(steps) if self.layers.of(index, block, False) <= target), 1)
 
-    def _plan(self, cuts: _Cuts, enough: int) -> Found:
+    def _plan(self, cuts: _Cuts, enough: int, rounds: int = ROUNDS, shares: Sequence[float] = SHARES) -> Found:
         schedule = streamed(self.network, cuts.stages, cuts.block)
-        return schedule, plan_rows(self.network, schedule, enough)
+        return schedule, plan_rows(self.network, schedule, enough, rounds, shares)
+
+
+def _length(peak: Int) -> Float:
+    """Operators per stage."""
+    index = np.arange(len(peak), dtype=np.float64)
+    return index - index[:, None]

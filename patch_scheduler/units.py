@@ -1,12 +1,13 @@
 """What is placed when rows may lie anywhere: units, rigid blocks of byte pieces with lives.
 
-A row of a tensor that need not be dense is a unit of its own; consecutive rows of one life stay together. A dense
-tensor, an operator's scratch (the same address in all its events) and its state are one unit each.
+A tensor is a ring of as many rows as live at once, which is the whole tensor where all do; or every row is a unit of
+its own, consecutive rows of one life staying together. An operator's scratch (the same address in all its events) and
+its state are one unit each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd
 
@@ -20,10 +21,15 @@ from patch_scheduler.schedule import Event, Schedule
 
 @dataclass(frozen=True)
 class Unit:
-    """Bytes from `start` of a buffer on; bytes [low[p], high[p]) of the unit live from birth[p] to death[p]."""
+    """Bytes [low[p], high[p]) of the unit live from birth[p] to death[p].
+
+    Of tensors it holds the rows `first` to `last` - 1, row r at (r - first) % height * row_bytes.
+    """
 
     buffer: Buffer
-    start: int
+    first: int
+    last: int
+    height: int
     size: int
     alignment: int
     low: Int
@@ -53,24 +59,49 @@ def row_alignment(network: Network, tensor: int) -> int:
     return gcd(what.alignment, what.row_bytes)
 
 
-def units(network: Network, schedule: Schedule, life: Lives, dense: Iterable[int]) -> list[Unit]:
-    """Everything that needs a place; tensors in `dense` in one piece."""
-    whole = set(dense)
+def units(network: Network, schedule: Schedule, life: Lives, scattered: Container[int]) -> list[Unit]:
+    """Everything that needs a place; the tensors in `scattered` in single rows, but for those that must be dense."""
+    dense = dense_tensors(network)
     found: list[Unit] = []
     for buffer in buffers(network, schedule, life):
-        if buffer.kind != "tensor" or buffer.index in whole:
-            found.append(Unit(buffer, 0, buffer.size, buffer.alignment, buffer.low, buffer.high, buffer.birth, buffer.death))
-        else:
+        if buffer.kind != "tensor":
+            found.append(_rigid(buffer, 1))
+        elif buffer.index in dense:
+            found.append(_rigid(buffer, network.tensors[buffer.index].rows))
+        elif buffer.index in scattered:
             found += _rows(network, buffer)
+        else:
+            found.append(_ring(network, life, buffer))
     return [unit for unit in found if unit.size]
+
+
+def _rigid(buffer: Buffer, rows: int) -> Unit:
+    return Unit(
+        buffer, 0, rows, rows, buffer.size, buffer.alignment, buffer.low, buffer.high, buffer.birth, buffer.death
+    )  # fmt: skip
 
 
 def _rows(network: Network, buffer: Buffer) -> Iterator[Unit]:
     """One unit for each piece: consecutive rows that live and die together."""
+    size = max(network.tensors[buffer.index].row_bytes, 1)
     for low, high, birth, death in zip(buffer.low, buffer.high, buffer.birth, buffer.death, strict=True):
         align = row_alignment(network, buffer.index) if low else buffer.alignment
         piece = (np.array([value], np.int64) for value in (0, high - low, birth, death))
-        yield Unit(buffer, int(low), int(high - low), align, *piece)
+        first, last = int(low) // size, int(high) // size
+        yield Unit(buffer, first, last, last - first, int(high - low), align, *piece)
+
+
+def _ring(network: Network, life: Lives, buffer: Buffer) -> Unit:
+    """Row r where row r - height was; the least height with which no row comes while the one before it is needed."""
+    birth, death = life.birth[buffer.index], life.death[buffer.index]
+    rows, size = len(birth), network.tensors[buffer.index].row_bytes
+    if (np.diff(birth) < 0).any():
+        return _rigid(buffer, rows)
+    height = int((np.searchsorted(birth, death, side="right") - np.arange(rows)).max(initial=1))
+    if height >= rows:
+        return _rigid(buffer, rows)
+    low = np.arange(rows) % height * size
+    return Unit(buffer, 0, rows, height, height * size, buffer.alignment, low, low + size, birth, death)
 
 
 def in_place(network: Network, schedule: Schedule, found: Sequence[Unit]) -> list[InPlace]:
@@ -100,8 +131,11 @@ def _pieces(found: Sequence[Unit], moment: str) -> dict[tuple[int, int], list[tu
     result: dict[tuple[int, int], list[tuple[tuple[int, int], int]]] = {}
     for index, unit in enumerate(found):
         if unit.buffer.kind == "tensor":
-            for piece, (when, low) in enumerate(zip(getattr(unit, moment).tolist(), unit.low.tolist(), strict=True)):
-                result.setdefault((unit.buffer.index, when), []).append(((index, piece), unit.start + low))
+            rows = unit.last - unit.first
+            size = unit.size // unit.height
+            starts = unit.low.tolist() if unit.height == rows else range(0, rows * size, size)
+            for piece, (when, low) in enumerate(zip(getattr(unit, moment).tolist(), starts, strict=True)):
+                result.setdefault((unit.buffer.index, when), []).append(((index, piece), unit.first * size + low))
     return result
 
 

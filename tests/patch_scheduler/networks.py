@@ -47,14 +47,17 @@ class Builder:
         before = max((height - 1) * stride + size - x.height, 0) // 2
         out = self.map(height, width, channels)
         reads = [Access(x.tensor, window(height, x.height, size, stride, 1, before))]
-        return self.add_operator(name, reads, out, scratch=2 * 2 * size * size * x.channels if size > 1 else 0)
+        weights = size * size * x.channels * channels
+        scratch = 2 * 2 * size * size * x.channels if size > 1 else 0
+        return self.add_operator(name, reads, out, scratch=scratch, weight_bytes=weights, macs=weights * height * width)
 
     def depthwise(self, x: Map, size: int, stride: int) -> Map:
         height, width = -(-x.height // stride), -(-x.width // stride)
         before = max((height - 1) * stride + size - x.height, 0) // 2
         out = self.map(height, width, x.channels)
         reads = [Access(x.tensor, window(height, x.height, size, stride, 1, before))]
-        return self.add_operator("dw", reads, out, scratch=(x.width + size) * size)
+        weights, scratch = size * size * x.channels, (x.width + size) * size
+        return self.add_operator("dw", reads, out, scratch=scratch, weight_bytes=weights, macs=weights * height * width)
 
     def pointwise(self, x: Map, channels: int) -> Map:
         return self.conv(x, channels, 1, 1, "pw")
@@ -81,7 +84,8 @@ class Builder:
 
     def dense(self, x: Map, channels: int) -> Map:
         out = self.map(1, 1, channels)
-        return self.add_operator("fc", [Access(x.tensor, whole(1, x.height))], out)
+        weights = x.height * x.width * x.channels * channels
+        return self.add_operator("fc", [Access(x.tensor, whole(1, x.height))], out, weight_bytes=weights, macs=weights)
 
     def inverted(self, x: Map, expand: int, channels: int, size: int, stride: int) -> Map:
         y = self.pointwise(x, x.channels * expand) if expand > 1 else x

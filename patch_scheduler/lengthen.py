@@ -1,0 +1,72 @@
+"""Longer blocks for single operators of a fused stage, where memory is left: those first that fetch most weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from patch_scheduler.cost import Cost
+from patch_scheduler.demand import streamed
+from patch_scheduler.geometry import Access, Network
+from patch_scheduler.lives import lower_bound
+from patch_scheduler.schedule import Stage
+
+WORTH = 0.001  # of the stage's time: smaller gains are not worth a simulation
+
+
+def lengthen(network: Network, stage: Stage, block: Sequence[int], limit: int, cost: Cost) -> tuple[int, ...]:
+    """Blocks of all operators, those of the stage halving their events one by one as long as its peak permits."""
+    part, steps = isolated(network, stage), list(block)
+    members = set(range(*stage))
+    while members:
+        gains = {index: _gain(network, index, steps[index], cost) for index in members}
+        index = max(sorted(members), key=gains.__getitem__)
+        if gains[index] <= WORTH * sum(cost(i, steps[i], True) for i in range(*stage)):
+            break
+        trial = steps.copy()
+        trial[index] = _next(network, index, steps[index])
+        if _peak(part, trial[slice(*stage)]) <= limit:
+            steps = trial
+        else:
+            members.remove(index)
+    return tuple(steps)
+
+
+def _next(network: Network, index: int, block: int) -> int:
+    steps = network.operators[index].steps
+    return -(-steps // max(-(-steps // block) // 2, 1))
+
+
+def _gain(network: Network, index: int, block: int, cost: Cost) -> float:
+    return cost(index, block, True) - cost(index, _next(network, index, block), True)
+
+
+def stage_peak(network: Network, stage: Stage, block: Sequence[int]) -> int:
+    """The most bytes that live during a stage, by its own events."""
+    return _peak(isolated(network, stage), block[slice(*stage)])
+
+
+def _peak(part: Network, block: Sequence[int]) -> int:
+    return lower_bound(part, streamed(part, [(0, len(block))], block))
+
+
+def isolated(network: Network, stage: Stage) -> Network:
+    """The stage as a network: what is there before it and still needed are inputs, what is needed after it outputs."""
+    first, last = stage
+    before = {access.tensor for op in network.operators[:first] for access in op.writes} | set(network.inputs)
+    written = before | {access.tensor for op in network.operators[first:last] for access in op.writes}
+    after = {access.tensor for op in network.operators[last:] for access in op.reads} | set(network.outputs)
+    used = {access.tensor for op in network.operators[first:last] for access in op.reads}
+    inputs, outputs = sorted(before & (used | after)), sorted(written & after)
+    made = {access.tensor for op in network.operators[first:last] for access in op.writes}
+    place = {tensor: index for index, tensor in enumerate(sorted({*inputs, *made}))}
+
+    def moved(accesses: tuple[Access, ...]) -> tuple[Access, ...]:
+        return tuple(replace(access, tensor=place[access.tensor]) for access in accesses)
+
+    return Network(
+        tuple(network.tensors[tensor] for tensor in place),
+        tuple(replace(op, reads=moved(op.reads), writes=moved(op.writes)) for op in network.operators[first:last]),
+        tuple(place[tensor] for tensor in inputs),
+        tuple(place[tensor] for tensor in outputs),
+    )
