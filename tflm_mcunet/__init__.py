@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ __all__ = ["Compiled", "Error", "Target", "__version__", "compile"]
 from tflm_mcunet.errors import Error
 
 
-def compile(  # noqa: A001 (the name users expect, as in re.compile)
+def compile(
     model: str | os.PathLike[str] | bytes | Any,
     *,
     target: str = "generic",
@@ -24,8 +24,13 @@ def compile(  # noqa: A001 (the name users expect, as in re.compile)
     sram: int | str | None = None,
     minimize: str = "latency",
     schedule: str = "auto",
-    input: str = "whole",  # noqa: A002 (as on the command line)
+    patches: int | None = None,
+    patch_depth: int | None = None,
+    macs_budget: float = 1.0,
+    input: str = "whole",
     io: str = "model",
+    export: str | None = None,
+    extras: Sequence[str] = (),
     representative_dataset: Callable[[], Any] | None = None,
     trace: Callable[[str], None] | None = None,
 ) -> Compiled:
@@ -37,9 +42,13 @@ def compile(  # noqa: A001 (the name users expect, as in re.compile)
         name: prefix of the C symbols; by default from the file's name.
         sram: limit of the arena in bytes or as `64KB`; by default that of the target.
         minimize: latency, sram or flash.
-        schedule: auto, layer or stream.
+        schedule: auto, layer, patch or stream.
+        patches, patch_depth: with `patch`, the grid's side and how many operators run per patch; searched where None.
+        macs_budget: recompute up to this multiple of the model's work to save SRAM.
         input: `whole`, or `pull` to have the application asked for the rows of input 0.
         io: `model` keeps the edges' types, `int8` drops float and uint8 conversions at the edges.
+        export: arduino, mbed, stm32cube, zephyr, platformio, espidf, cmake or make: `write` then makes a project of it.
+        extras: what firmware may ask for besides: see docs/guides/firmware.md.
         representative_dataset: for a Keras model, a function that yields lists of float32 inputs, batch first, to quantise with.
         trace: gets the graph after each pass, the schedule and the plan, as text.
 
@@ -52,7 +61,20 @@ def compile(  # noqa: A001 (the name users expect, as in re.compile)
     from tflm_mcunet.source import load
 
     limit = parse_bytes(sram) if isinstance(sram, str) else sram
-    options = Options(target=target, name=name, sram=limit, minimize=minimize, schedule=schedule, input=input, io=io)
+    options = Options(
+        target=target,
+        name=name,
+        sram=limit,
+        minimize=minimize,
+        schedule=schedule,
+        patches=patches,
+        patch_depth=patch_depth,
+        macs_budget=macs_budget,
+        input=input,
+        io=io,
+        export=export,
+        extras=tuple(extras),
+    )
     content, source = load(model, representative_dataset)
     return Compiled(content, build(content, source, options, trace))
 

@@ -15,7 +15,7 @@ from absl.flags import argparse_flags
 
 from tflm_mcunet import __version__
 from tflm_mcunet.errors import Error
-from tflm_mcunet.options import EDGES, INPUTS, MINIMIZE, SCHEDULES, Options, parse_bytes
+from tflm_mcunet.options import EDGES, EXPORTS, EXTRAS, INPUTS, MINIMIZE, SCHEDULES, Options, parse_bytes
 
 
 class _Parser(argparse_flags.ArgumentParser):
@@ -86,8 +86,13 @@ def _add_model(commands: Any, name: str, summary: str, function: Callable[[argpa
     command.add_argument("--sram", metavar="BYTES", help="limit of the arena, such as 65536 or 64KB (default: the board's)")
     command.add_argument("--minimize", default="latency", choices=MINIMIZE, help="what matters most (default: latency)")
     command.add_argument("--schedule", default="auto", choices=SCHEDULES, help="how operators interleave (default: auto)")
+    command.add_argument("--patches", type=_count, metavar="P", help="patch: a grid of P x P (default: searched)")
+    command.add_argument("--patch-depth", type=_count, metavar="N", help="patch: the first N operators (default: searched)")
+    command.add_argument("--macs-budget", type=_factor, default=1.0, metavar="X", help="recompute up to X times the work")
     command.add_argument("--input", default="whole", choices=INPUTS, help="pull asks the application for rows (default: whole)")
     command.add_argument("--io", default="model", choices=EDGES, help="int8 drops conversions at the edges (default: model)")
+    command.add_argument("--export", choices=EXPORTS, help="write a project of this ecosystem, with an example")
+    command.add_argument("--with", dest="extras", default="", metavar="LIST", help=f"extras: {', '.join(EXTRAS)}")
     command.add_argument("--verbose", "-v", action="store_true", help="show the graph after each pass, the schedule and the plan")
     return command
 
@@ -120,6 +125,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _factor(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+
+
 # ---- the commands ----
 
 
@@ -135,8 +147,13 @@ def _compiled(options: argparse.Namespace) -> Any:
         sram=None if options.sram is None else parse_bytes(options.sram),
         minimize=options.minimize,
         schedule=options.schedule,
+        patches=options.patches,
+        patch_depth=options.patch_depth,
+        macs_budget=options.macs_budget,
         input=options.input,
         io=options.io,
+        export=options.export,
+        extras=tuple(filter(None, options.extras.split(","))),
     )
     model, source = load(options.model)
     trace = (lambda text: print(text, file=sys.stderr)) if options.verbose else None
@@ -152,7 +169,7 @@ def compile_model(options: argparse.Namespace) -> None:
     else:
         from tflm_mcunet.report.terminal import summary
 
-        summary(compiled.report, f"wrote {options.out}: {', '.join(sorted(compiled.files))}")
+        summary(compiled.report, f"wrote {options.out}: {', '.join(sorted(compiled.contents))}")
 
 
 def verify_model(options: argparse.Namespace) -> int:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from patch_scheduler import Plan, Schedule, live_bytes, validate
-from patch_scheduler import schedule as choose_schedule
 from tflm_mcunet import __version__
 from tflm_mcunet.codegen.emit import Emission, emit
-from tflm_mcunet.codegen.lower import Lowered, lower
+from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels import select_kernels
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes import int8_edges, pull_input, rewrite
+from tflm_mcunet.planning import Planned, plan_graph
 from tflm_mcunet.tflite.reader import read
 
 
@@ -30,11 +30,24 @@ class Program:
     prefix: str
     options: Options
     source: Graph
-    graph: Graph
-    lowered: Lowered
-    schedule: Schedule
-    plan: Plan
+    planned: Planned
     emission: Emission
+
+    @property
+    def graph(self) -> Graph:
+        return self.planned.graph
+
+    @property
+    def lowered(self) -> Lowered:
+        return self.planned.lowered
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.planned.schedule
+
+    @property
+    def plan(self) -> Plan:
+        return self.planned.plan
 
     @cached_property
     def live_bytes(self) -> list[int]:
@@ -67,17 +80,15 @@ def build(
     if options.input == "pull":
         graph = pull_input(graph)
     graph = select_kernels(graph, options.board.features)
-    lowered = lower(graph)
-    schedule, plan = choose_schedule(
-        lowered.network, mode=options.schedule, limit=options.sram_limit, minimize=options.minimize
-    )
-    validate(lowered.network, schedule, plan)
+    planned = plan_graph(graph, options)
+    schedule, plan = planned.schedule, planned.plan
+    validate(planned.lowered.network, schedule, plan)
     if trace is not None:
         trace(f"schedule: {schedule}\nplan: {plan}")
     check_fit(plan, options)
     notes = {"model": source, "target": options.target, "compiler": f"tflm-mcunet {__version__}"}
-    emission = emit(graph, lowered, schedule, plan, prefix, notes)
-    return Program(prefix, options, original, graph, lowered, schedule, plan, emission)
+    emission = emit(planned.graph, planned.lowered, schedule, plan, prefix, notes)
+    return Program(prefix, options, original, planned, emission)
 
 
 def check_fit(plan: Plan, options: Options) -> None:

@@ -9,9 +9,11 @@ from tflm_mcunet import targets
 from tflm_mcunet.errors import Error
 
 MINIMIZE = ("latency", "sram", "flash")
-SCHEDULES = ("auto", "layer", "stream")
+SCHEDULES = ("auto", "layer", "patch", "stream")
 INPUTS = ("whole", "pull")
 EDGES = ("model", "int8")
+EXPORTS = ("arduino", "mbed", "stm32cube", "zephyr", "platformio", "espidf", "cmake", "make")
+EXTRAS = ("keep-input", "dma", "external-weights", "hooks", "self-test", "camera", "tflm")
 
 C_KEYWORDS = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline int long register restrict "
@@ -33,9 +35,15 @@ class Options:
         name: prefix of all public C symbols; None takes it from the model's file name.
         sram: limit of the arena in bytes; None means that of the target.
         minimize: latency, sram or flash.
-        schedule: `layer` finishes every operator before the next, `stream` computes rows when they are needed, `auto` chooses.
+        schedule: `layer` finishes every operator before the next, `stream` computes rows when they are needed, `patch` cuts the
+            first operators into patches as MCUNetV2 does, `auto` chooses.
+        patches: patches per side of the grid; None lets the search choose.
+        patch_depth: how many operators run patch by patch; None lets the search choose.
+        macs_budget: `auto` and `stream` may recompute as long as the work stays below this multiple of the model's.
         input: `whole` is a buffer of the arena; `pull` asks the application for the rows of input 0.
         io: `model` keeps the types of the model's edges, `int8` drops the conversions at its edges.
+        export: one of EXPORTS, the ecosystem whose project is written, or None for the C alone.
+        extras: some of EXTRAS, which firmware may ask for (docs/guides/firmware.md).
     """
 
     target: str = "generic"
@@ -43,8 +51,13 @@ class Options:
     sram: int | None = None
     minimize: str = "latency"
     schedule: str = "auto"
+    patches: int | None = None
+    patch_depth: int | None = None
+    macs_budget: float = 1.0
     input: str = "whole"
     io: str = "model"
+    export: str | None = None
+    extras: tuple[str, ...] = ()
     board: targets.Target = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -52,8 +65,27 @@ class Options:
         for name, allowed in (("minimize", MINIMIZE), ("schedule", SCHEDULES), ("input", INPUTS), ("io", EDGES)):
             if getattr(self, name) not in allowed:
                 raise OptionError(f"--{name} {getattr(self, name)}: choose one of {', '.join(allowed)}")
+        if self.export is not None and self.export not in EXPORTS:
+            raise OptionError(f"--export {self.export}: choose one of {', '.join(EXPORTS)}")
+        for extra in self.extras:
+            if extra not in EXTRAS:
+                raise OptionError(f"--with {extra}: choose some of {', '.join(EXTRAS)}")
+        if "camera" in self.extras and self.input != "pull":
+            raise OptionError("--with camera: rows of a camera need --input pull")
+        if "tflm" in self.extras and self.input == "pull":
+            raise OptionError("--with tflm: TFLM's interface has whole inputs; leave out --input pull")
         if self.name is not None and (not re.fullmatch(r"[A-Za-z_]\w*", self.name, re.ASCII) or self.name in C_KEYWORDS):
             raise OptionError(f"--name {self.name}: not a C identifier")
+        for name, least in (("patches", 2), ("patch_depth", 1), ("macs_budget", 1.0)):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= 1 << 20:
+                raise OptionError(f"--{name.replace('_', '-')} {value}: must be at least {least}")
+        if self.schedule != "patch" and (self.patches or self.patch_depth):
+            raise OptionError("--patches and --patch-depth need --schedule patch")
+        if self.schedule == "patch" and self.input == "pull":
+            raise OptionError("--schedule patch reads its input more than once: it needs --input whole")
+        if self.macs_budget > 1 and self.input == "pull":
+            raise OptionError("--macs-budget needs --input whole: pulled rows come once")
         if self.sram is not None and self.sram < 1:
             raise OptionError(f"--sram {self.sram}: must be at least 1 byte")
 

@@ -79,12 +79,16 @@ def bias_is_int32(op: Convolution) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class Windowed(Clamped):
-    """An operator that slides a window over an NHWC image; `extra` is padding folded in from a PAD before it."""
+    """An operator that slides a window over an NHWC image; `extra` is padding folded in from a PAD before it.
+
+    `placed`, where a pass has set it, says where the windows lie instead of padding and shapes: those of a patch.
+    """
 
     padding: str = field(default="VALID", kw_only=True)
     stride: tuple[int, int] = field(default=(1, 1), kw_only=True)
     dilation: tuple[int, int] = field(default=(1, 1), kw_only=True)
     extra: tuple[tuple[int, int], tuple[int, int]] = field(default=((0, 0), (0, 0)), kw_only=True)
+    placed: tuple[Axis, Axis] | None = field(default=None, kw_only=True)
 
     @classmethod
     def attributes(cls, options: Options) -> dict[str, Any]:
@@ -109,6 +113,8 @@ class Windowed(Clamped):
     @property
     def axes(self) -> tuple[Axis, Axis]:
         """The window along height and width, over the input without the padding folded in."""
+        if self.placed is not None:
+            return self.placed
         vertical, horizontal = (
             padded_axis(self.padding, source, target, size, stride, dilation).padded(*extra)
             for source, target, size, stride, dilation, extra in zip(

@@ -75,7 +75,7 @@ class Pool2D(Accumulating, Windowed):
     @property
     def accumulation(self) -> Accumulation | None:
         """Of all rows, where one window covers the whole image."""
-        if all(axis.output == 1 and axis.size - axis.before >= axis.input for axis in self.axes):
+        if all(axis.output == 1 and axis.before >= 0 and axis.size - axis.before >= axis.input for axis in self.axes):
             return Accumulation(self.input(0), self.output, (1, 2), self.accumulator_bytes)
         return None
 

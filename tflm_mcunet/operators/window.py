@@ -37,6 +37,18 @@ class Axis:
         """The input positions that each output position needs."""
         return window(self.output, self.input, self.size, self.stride, self.dilation, self.before)
 
+    def needs(self, low: int, high: int) -> tuple[int, int]:
+        """The inputs [low, high) that outputs [low, high) need; empty where these lie in the padding alone."""
+        begin = low * self.stride - self.before
+        end = (high - 1) * self.stride - self.before + self.reach
+        first = min(max(begin, 0), self.input)
+        return first, min(max(end, first), self.input)
+
+    def cut(self, inputs: tuple[int, int], outputs: tuple[int, int]) -> Axis:
+        """The same windows for a piece of the outputs over a piece of the inputs that holds what they need."""
+        before = self.before - outputs[0] * self.stride + inputs[0]
+        return replace(self, input=inputs[1] - inputs[0], output=outputs[1] - outputs[0], before=before)
+
     def padded(self, before: int, after: int) -> Axis:
         """The same window over an input that a PAD operator, now folded in, made longer by `before` and `after`."""
         return replace(self, input=self.input - before - after, before=self.before + before)

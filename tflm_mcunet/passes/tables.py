@@ -1,4 +1,4 @@
-"""Operators of one 8-bit value are tables of 256: composes them, and folds those that only clamp into what computes their input."""
+"""Operators of one 8-bit value are tables: composes them, and folds those that only clamp into what computes their input."""
 
 from __future__ import annotations
 

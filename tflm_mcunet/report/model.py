@@ -18,7 +18,7 @@ def report(program: Program) -> dict[str, Any]:
         "target": program.options.target,
         "macs": sum(op.macs for op in program.source.operators),
         "macs_executed": sum(op.macs_executed for op in operators),
-        "macs_recomputed": 0,
+        "macs_recomputed": program.planned.macs_recomputed,
         "sram": {"arena": program.plan.arena, "lower_bound": program.plan.lower_bound, "static": 0},
         "flash": {
             "weights": program.emission.constant_bytes,

@@ -1,0 +1,107 @@
+"""Chooses how a graph runs: its schedule and memory plan, and the patches it is cut into first, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from patch_scheduler import Network, Plan, Schedule, peaks, schedule
+from tflm_mcunet.codegen.lower import Lowered, lower
+from tflm_mcunet.graph import Graph
+from tflm_mcunet.options import Options
+from tflm_mcunet.passes.patches import PatchError, depths, patch
+
+GRIDS = (2, 3, 4)
+"""Patches per side that the search tries; MCUNetV2 uses up to 4."""
+
+TRIED = 3
+"""Candidates that get a full plan, best estimates first."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A graph as it will run. `macs_recomputed` counts what overlapping patches compute again."""
+
+    graph: Graph
+    lowered: Lowered
+    schedule: Schedule
+    plan: Plan
+    macs_recomputed: int = 0
+
+
+def plan_graph(graph: Graph, options: Options) -> Planned:
+    """The fastest way to run within the limit, or the smallest, by the options' schedule; the least one found where none fits.
+
+    Raises PatchError where the patches asked for are impossible.
+    """
+    if options.schedule == "patch":
+        return _best(graph, options, list(_patched(graph, options)), "layer")
+    whole = _planned(graph, graph, options, options.schedule)
+    if options.macs_budget == 1 or options.schedule == "layer" or _good(whole, options):
+        return whole
+    cut = [c for c in _patched(graph, options) if _macs(c) <= options.macs_budget * _macs(graph)]
+    return min((whole, *([_best(graph, options, cut, options.schedule)] if cut else [])), key=lambda p: p.plan.arena)
+
+
+def _good(planned: Planned, options: Options) -> bool:
+    """Whether there is nothing to gain from computing anything twice."""
+    return options.minimize != "sram" and (options.sram_limit is None or planned.plan.arena <= options.sram_limit)
+
+
+def _patched(graph: Graph, options: Options) -> Iterator[Graph]:
+    """The graph cut into every grid and depth worth a try, or those that were asked for."""
+    if options.patches is not None and options.patch_depth is not None:
+        yield patch(graph, (options.patches, options.patches), options.patch_depth)
+        return
+    sides = GRIDS if options.patches is None else (options.patches,)
+    for depth in _worthwhile(graph) if options.patch_depth is None else (options.patch_depth,):
+        for side in sides:
+            grids = [(side, side)] if options.schedule == "patch" else [(1, side), (side, side)]
+            for grid in grids:
+                try:
+                    yield patch(graph, grid, depth)
+                except PatchError:
+                    if options.patches is not None or options.patch_depth is not None:
+                        raise
+
+
+def _worthwhile(graph: Graph) -> Iterator[int]:
+    """Depths behind which the map is smaller than behind any depth before: others only add overlap."""
+    least = None
+    for depth in depths(graph):
+        size = graph.operators[depth - 1].output.bytes
+        if least is None or size < least:
+            least = size
+            yield depth
+
+
+def _best(graph: Graph, options: Options, candidates: list[Graph], mode: str) -> Planned:
+    """The candidate with the least work that fits, or the least arena; estimates decide which ones are planned."""
+    if not candidates:
+        raise PatchError("--schedule patch: this model has no part that patches could run")
+    estimated = sorted(((_estimate(c), _macs(c), number) for number, c in enumerate(candidates)))
+    limit = options.sram_limit
+    if options.minimize != "sram" and limit is not None:
+        fitting = sorted((macs, peak, number) for peak, macs, number in estimated if peak <= limit)
+        for _, _, number in fitting[:TRIED]:
+            planned = _planned(graph, candidates[number], options, mode)
+            if planned.plan.arena <= limit:
+                return planned
+    plans = [_planned(graph, candidates[number], options, mode) for _, _, number in estimated[:TRIED]]
+    return min(plans, key=lambda p: p.plan.arena)
+
+
+def _estimate(graph: Graph) -> int:
+    """The least peak of live bytes, layer by layer."""
+    network: Network = lower(graph).network
+    return peaks.Peaks(network).least(tuple(1 for _ in network.operators))
+
+
+def _macs(graph: Graph) -> int:
+    return sum(op.macs for op in graph.operators)
+
+
+def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Planned:
+    lowered = lower(graph)
+    how, where = schedule(lowered.network, mode=mode, limit=options.sram_limit, minimize=options.minimize)  # type: ignore[arg-type]
+    return Planned(graph, lowered, how, where, _macs(graph) - _macs(original))
