@@ -14,6 +14,10 @@ Variant = Callable[[Operator], Operator | None]
 def variants(features: Set[str]) -> tuple[Variant, ...]:
     """The variants that a target with these features can run, the fastest first."""
     found: list[Variant] = []
+    if "mve" in features:
+        from tflm_mcunet.kernels import mve
+
+        found += mve.VARIANTS
     if "dsp" in features:
         from tflm_mcunet.kernels import dsp
 
