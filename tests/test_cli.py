@@ -105,6 +105,12 @@ def test_verify_and_bench_on_an_emulated_core(model: Path) -> None:
     first = checked_json("bench", "bench", model, "--on", "cortex-m4", "--profile")
     assert first == checked_json("bench", "bench", model, "--on", "cortex-m4", "--profile")
     assert sum(first["functions"].values()) == first["instructions"]
+    parts = [*first["operators"], first["outside_operators"]]
+    assert sum(part["instructions"] for part in parts) == first["instructions"]
+    assert sum(part["modelled_cycles"] for part in parts) == first["modelled"]["cycles"]
+    shown = command("bench", model, "--on", "cortex-m4", "--profile").stdout
+    assert "modelled" in shown
+    assert "DEPTHWISE_CONV_2D" in shown
     assert first["target"] == "cortex-m4"
     assert "instructions" in command("bench", model, "--on", "cortex-m4").stdout
 

@@ -112,7 +112,7 @@ def _add_verify(commands: Any) -> None:
 def _add_bench(commands: Any) -> None:
     command = _add_model(commands, "bench", "count instructions on an emulated core", bench_model, "--on cortex-m7")
     command.add_argument("--on", default="cortex-m7", metavar="CORE", help="emulated core (default: cortex-m7)")
-    command.add_argument("--profile", action="store_true", help="list the instructions of each C function")
+    command.add_argument("--profile", action="store_true", help="list the instructions of each operator and C function")
 
 
 def _add_analyze(commands: Any) -> None:
@@ -193,7 +193,7 @@ def bench_model(options: argparse.Namespace) -> None:
     from tflm_mcunet.report.measurement import as_dict, show
 
     compiled = _compiled(options)
-    execution = compiled.bench(on=options.on)
+    execution = compiled.bench(on=options.on, profile=options.profile)
     if options.json:
         _print_json(as_dict(compiled.report, execution, profile=options.profile))
     else:

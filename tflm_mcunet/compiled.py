@@ -49,6 +49,15 @@ class Compiled:
         """All files by name."""
         return {**self.program.emission.files, "report.json": to_json(self.report)}
 
+    @cached_property
+    def contents(self) -> dict[str, bytes]:
+        """What `write` writes, by path: the files, or the project of `--export` around them."""
+        if self.program.options.export is None:
+            return {name: text.encode() for name, text in self.files.items()}
+        from tflm_mcunet.export import export
+
+        return export(self)
+
     def run(self, *inputs: Array) -> list[Array]:
         """The outputs for one array per model input, computed by the generated C on this machine.
 
@@ -72,8 +81,10 @@ class Compiled:
 
         return verify(self, on=on, samples=samples, inputs=inputs)
 
-    def bench(self, *, on: str = "cortex-m7", sample: Sequence[Array] | None = None) -> Execution:
+    def bench(self, *, on: str = "cortex-m7", sample: Sequence[Array] | None = None, profile: bool = False) -> Execution:
         """Runs one inference on an emulated core: executed instructions, stack and sizes.
+
+        `sample` has one array per model input, random ones by default; `profile` counts by operator too.
 
         Raises:
             Error: a tool is missing, or the model does not fit the emulated machine.
@@ -82,7 +93,8 @@ class Compiled:
         from tflm_mcunet.verify import random_samples
 
         with self.generated() as folder:
-            return run_on(on, folder, [sample] if sample is not None else random_samples(self.program, 1))
+            events = [event.operator for event in self.program.schedule.events] if profile else None
+            return run_on(on, folder, [sample] if sample is not None else random_samples(self.program, 1), events=events)
 
     def write(self, folder: str | os.PathLike[str]) -> None:
         """Writes all files into `folder`, made where it does not exist; when this fails nothing half-written stays.
@@ -94,19 +106,16 @@ class Compiled:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as staging:
-                self._fill(Path(staging) / "out")
+                staged = Path(staging) / "out"
+                _fill(staged, self.contents)
                 if target.exists():
-                    for file in sorted((Path(staging) / "out").iterdir()):
-                        os.replace(file, target / file.name)
+                    for name in self.contents:
+                        (target / name).parent.mkdir(parents=True, exist_ok=True)
+                        os.replace(staged / name, target / name)
                 else:
-                    os.replace(Path(staging) / "out", target)
+                    os.replace(staged, target)
         except OSError as error:
             raise Error(f"cannot write {target}: {error.strerror or error}") from error
-
-    def _fill(self, folder: Path) -> None:
-        folder.mkdir()
-        for name, text in self.files.items():
-            (folder / name).write_text(text)
 
     @contextmanager
     def generated(self) -> Iterator[Generated]:
@@ -115,9 +124,15 @@ class Compiled:
 
         folder = Path(tempfile.mkdtemp(prefix="tflm_mcunet_"))
         try:
-            self._fill(folder / "model")
+            _fill(folder / "model", {name: text.encode() for name, text in self.files.items()})
             graph = self.program.graph
             inputs, outputs = ([tensor_type(t.dtype, t.shape) for t in edge] for edge in (graph.inputs, graph.outputs))
             yield Generated(folder / "model", self.program.prefix, tuple(inputs), tuple(outputs), self.pulled)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill(folder: Path, contents: dict[str, bytes]) -> None:
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)

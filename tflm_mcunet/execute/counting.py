@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,22 @@ from tflm_mcunet.execute.generated import RunError
 from tflm_mcunet.execute.image import Image
 
 _ELSEWHERE = (1 << 64) - 1
-_RECORD = np.dtype([("address", np.uint64), ("count", np.uint64)])
+_FIELDS = 4
+COUNTS_FILE = "counts.bin"
+ORDER_FILE = "order.bin"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What ran in one part of an inference: executions by address, and those after which another place followed."""
+
+    addresses: Mapping[int, int]
+    taken: Mapping[int, int]
+
+    @property
+    def total(self) -> int:
+        """Executed instructions."""
+        return sum(self.addresses.values())
 
 
 @dataclass(frozen=True)
@@ -31,11 +47,15 @@ class Counts:
             measuring: an invoke that returns at once counts its own two instructions.
         functions: the same by function, the largest first. Static functions of one name in several files share a line.
         addresses: the same by address of the instruction.
+        taken: by address of a block's last instruction, how often something else followed than the next instruction.
+        parts: what ran in each part of the inference, by its number; part 0 is what ran before the first call.
     """
 
     total: int
     functions: dict[str, int]
     addresses: dict[int, int]
+    taken: dict[int, int]
+    parts: dict[int, Part]
 
 
 @functools.cache
@@ -50,24 +70,49 @@ def plugin() -> Path:
     return path
 
 
-def plugin_argument(image: Image, out: str) -> str:
-    """The value of QEMU's -plugin option that counts the first inference of `image` into the file `out`."""
+def plugin_argument(image: Image, folder: Path, calls: Sequence[int] = (), order: Sequence[int] = ()) -> str:
+    """The value of QEMU's -plugin option that counts the first inference of `image`; QEMU runs in `folder`.
+
+    The k-th time that an instruction at one of the addresses `calls` is reached, part `order[k]` of the inference begins.
+    """
     begin, end = image.symbols["harness_begin"], image.symbols["harness_end"]
     code = image.symbols["vectors"]
     size = image.symbols["code_end"] - code
-    return f"{plugin()},out={out},begin={begin:#x},end={end:#x},code={code:#x},bytes={size}"
+    (folder / COUNTS_FILE).unlink(missing_ok=True)
+    np.array(order, np.uint32).tofile(folder / ORDER_FILE)
+    marks = "".join(f",call={address:#x}" for address in calls)
+    where = f"begin={begin:#x},end={end:#x},code={code:#x},bytes={size}"
+    return f"{plugin()},out={COUNTS_FILE},{where},order={ORDER_FILE}{marks}"
 
 
-def read_counts(image: Image, file: Path) -> Counts:
-    """What the plugin wrote to `file`; raises RunError where it did not, or code ran outside .text."""
+def read_counts(image: Image, folder: Path, passes: int = 0) -> Counts:
+    """What the plugin wrote; raises RunError where it did not, code ran outside .text, or there were not `passes` calls."""
+    file = folder / COUNTS_FILE
     if not file.exists():
         raise RunError("QEMU counted nothing: its plugin interface is switched off, or no inference ran")
-    records = np.fromfile(file, _RECORD)
-    addresses = {int(address): int(count) for address, count in records.tolist()}
-    if _ELSEWHERE in addresses:
-        raise RunError(f"{addresses[_ELSEWHERE]} instructions ran outside the image's code")
-    addresses = {address: count for address, count in addresses.items() if image.owner_at(address) != "harness"}
+    words = np.fromfile(file, np.uint64)
+    if words[0] != passes:
+        raise RunError(f"the schedule has {passes} events, {words[0]} were seen: the profile would be wrong")
+    total, taken = Counter[int](), Counter[int]()
+    parts: dict[int, tuple[dict[int, int], dict[int, int]]] = {}
+    for part, address, count, leaps in words[1:].reshape(-1, _FIELDS).tolist():
+        if address == _ELSEWHERE:
+            raise RunError(f"{count} instructions ran outside the image's code")
+        if image.owner_at(address) == "harness":
+            continue
+        counts, leaves = parts.setdefault(part, ({}, {}))
+        counts[address] = count
+        total[address] += count
+        if leaps:
+            leaves[address] = leaps
+            taken[address] += leaps
     functions: Counter[str] = Counter()
-    for address, count in addresses.items():
+    for address, count in total.items():
         functions[image.function_at(address)] += count
-    return Counts(sum(addresses.values()), dict(functions.most_common()), addresses)
+    return Counts(
+        sum(total.values()),
+        dict(functions.most_common()),
+        dict(total),
+        dict(taken),
+        {number: Part(*content) for number, content in parts.items()},
+    )

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tflm_mcunet.execute import cores, harness
+from tflm_mcunet.execute import cores, cycles, harness
 from tflm_mcunet.execute.build import find_tool
-from tflm_mcunet.execute.counting import Counts, plugin_argument, read_counts
+from tflm_mcunet.execute.counting import Counts, Part, plugin_argument, read_counts
+from tflm_mcunet.execute.disassembly import disassemble
 from tflm_mcunet.execute.generated import Generated, RunError
 from tflm_mcunet.execute.image import (
     FLAGS,
@@ -23,6 +24,7 @@ from tflm_mcunet.execute.image import (
     Sizes,
     build_image,
 )
+from tflm_mcunet.execute.profile import Profile, event_calls, parts, split
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Execution:
         image: sizes of everything linked, without the stack; model: of the generated code alone; library: of
             what it drew from the C library (memcpy ...).
         counts: instructions of the first sample's inference, or None where they were not asked for.
+        modelled_cycles: of that inference on a Cortex-M4 without wait states, a model (cycles.py); None on other cores.
+        profile: the same by operator, where it was asked for.
     """
 
     core: str
@@ -45,6 +49,8 @@ class Execution:
     model: Sizes
     library: Sizes
     counts: Counts | None
+    modelled_cycles: int | None = None
+    profile: Profile | None = None
 
     @property
     def instructions(self) -> int:
@@ -60,6 +66,7 @@ def run_on(
     samples: Sequence[Sequence[np.ndarray]],
     *,
     measure: bool = True,
+    events: Sequence[int] | None = None,
     flags: Sequence[str] = FLAGS,
     timeout: float = 300.0,
     keep: Path | None = None,
@@ -70,6 +77,7 @@ def run_on(
         core: a name in cores.CORES.
         samples: at least one; per sample one array per model input.
         measure: count instructions (a little slower than without).
+        events: the operator of each event of the schedule, in order, for a profile by operator.
         flags: compiler options for the model's sources.
         timeout: seconds for QEMU.
         keep: an existing folder in which image.elf and image.map stay, instead of a temporary one.
@@ -84,9 +92,9 @@ def run_on(
     if not samples:
         raise RunError("at least one sample is needed")
     if keep is not None:
-        return _run_in(Path(keep).resolve(), emulated, model, samples, measure, flags, timeout)
+        return _run_in(Path(keep).resolve(), emulated, model, samples, measure, events, flags, timeout)
     with tempfile.TemporaryDirectory(prefix="tflm_mcunet_") as folder:
-        return _run_in(Path(folder), emulated, model, samples, measure, flags, timeout)
+        return _run_in(Path(folder), emulated, model, samples, measure, events, flags, timeout)
 
 
 def _run_in(
@@ -95,16 +103,19 @@ def _run_in(
     model: Generated,
     samples: Sequence[Sequence[np.ndarray]],
     measure: bool,
+    events: Sequence[int] | None,
     flags: Sequence[str],
     timeout: float,
 ) -> Execution:
     emulator = find_tool("qemu-system-arm", REMEDY)
     image = build_image(model, core, folder, flags)
     harness.write_samples(model, samples, folder)
-    counts_file = folder / "counts.bin"
-    counts_file.unlink(missing_ok=True)
-    plugin = ["-plugin", plugin_argument(image, counts_file.name)] if measure else []
+    code = disassemble(image) if measure and (events is not None or core.name == cycles.CORE) else {}
+    calls = event_calls(image, code, model.prefix) if events is not None else []
+    plugin = ["-plugin", plugin_argument(image, folder, calls, parts(events or ()))] if measure else []
     _emulate([emulator, *_machine(core), *plugin, "-kernel", "image.elf"], folder, image, timeout)
+    counts = read_counts(image, folder, len(events or ())) if measure else None
+    timed = code if core.name == cycles.CORE else None
     return Execution(
         core.name,
         harness.read_outputs(model, len(samples), folder),
@@ -112,7 +123,9 @@ def _run_in(
         image.sizes(),
         image.sizes("model"),
         image.sizes("library"),
-        read_counts(image, counts_file) if measure else None,
+        counts,
+        cycles.modelled_cycles(timed, Part(counts.addresses, counts.taken)) if counts and timed else None,
+        split(counts, max(events, default=-1) + 1, timed) if counts and events is not None else None,
     )
 
 
