@@ -150,10 +150,9 @@ int main(void)
 """
 
 
-def run_sanitized(models: Sequence[bytes], samples: int = 2, seed: int = 0) -> None:
-    """Runs models in one program under AddressSanitizer and UndefinedBehaviorSanitizer, each in an arena of its exact size
+def run_sanitized(programs: Sequence[Program], samples: int = 2, seed: int = 0) -> None:
+    """Runs models, none of which pulls its input, in one program under AddressSanitizer and UndefinedBehaviorSanitizer, each in an arena of its exact size
     from malloc; fails with the sanitizer's report."""
-    programs = [build(model, f"m{index}.tflite") for index, model in enumerate(models)]
     with tempfile.TemporaryDirectory(prefix="tflm_mcunet_") as name:
         batch = write_batch(programs, Path(name))
         blob, body = bytearray(), []

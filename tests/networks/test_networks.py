@@ -91,7 +91,7 @@ def test_networks_that_shrink(oracle: Tflm, data: st.DataObject) -> None:
 )
 def test_sanitizers(first: int) -> None:
     """No access outside the arena or a constant, nothing undefined."""
-    run_sanitized([generate_seeded(seed, OPERATORS).model for seed in range(first, first + 20)])
+    run_sanitized([build(generate_seeded(seed, OPERATORS).model, f"m{seed}.tflite") for seed in range(first, first + 20)])
 
 
 @pytest.fixture(scope="module")
