@@ -15,6 +15,7 @@ from tflm_mcunet.operators.convolution import (
     scales_run_along_outputs,
     strides_are_positive,
     weights_are_int8,
+    window_fits_16_bits,
 )
 
 
@@ -44,6 +45,7 @@ class Conv2D(Convolution):
         scales_run_along_outputs,
         bias_is_int32,
         strides_are_positive,
+        window_fits_16_bits,
         output_matches_window,
         activation_is_clamp,
         rescaling_is_representable,

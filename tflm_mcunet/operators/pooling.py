@@ -9,7 +9,7 @@ import numpy as np
 
 from tflm_mcunet.errors import Error
 from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_one_output, operands_are_int8
-from tflm_mcunet.operators.convolution import Windowed, output_matches_window
+from tflm_mcunet.operators.convolution import Windowed, output_matches_window, window_fits_16_bits
 from tflm_mcunet.operators.reduction import Accumulating, Accumulation
 
 
@@ -19,13 +19,6 @@ def is_one_image(op: Pool2D) -> str | None:
     if len(source.shape) == len(target.shape) == 4 and source.shape[0] == target.shape[0] == 1:
         return None if source.shape[3] == target.shape[3] else f"tensors {source} and {target}"
     return f"tensors {source} and {target}"
-
-
-def window_fits_16_bits(op: Windowed) -> str | None:
-    """Windows, strides and images measure from 1 to 32,767 along each axis."""
-    sizes = (*op.window, *op.stride, *op.output.shape, *(extent for tensor in op.present_inputs for extent in tensor.shape))
-    wrong = [size for size in sizes if not 1 <= size < 1 << 15]
-    return f"{wrong[0]}" if wrong else None
 
 
 def nearly_same_quantization(op: Pool2D) -> str | None:

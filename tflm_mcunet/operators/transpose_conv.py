@@ -10,8 +10,13 @@ import numpy as np
 from patch_scheduler.geometry import Ranges
 from tflm_mcunet.graph import Array, Tensor
 from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_one_output, int8_fault
-from tflm_mcunet.operators.convolution import Convolution, bias_is_int32, rescaling_is_representable, weights_are_int8
-from tflm_mcunet.operators.pooling import window_fits_16_bits
+from tflm_mcunet.operators.convolution import (
+    Convolution,
+    bias_is_int32,
+    rescaling_is_representable,
+    weights_are_int8,
+    window_fits_16_bits,
+)
 from tflm_mcunet.operators.window import Axis, padded_axis
 
 
