@@ -39,7 +39,7 @@ class StagePeaks:
                         for t in range(len(network.tensors))]  # fmt: skip
         self.birth = [self._birth(tensor) for tensor in range(len(network.tensors))]
         self.read = {(tensor, i): self._last_read(tensor, i) for tensor, found in enumerate(self.readers) for i in found}
-        self.known: dict[tuple[int, bool, tuple[int, ...], bool], tuple[Int, Int]] = {}
+        self.known: dict[tuple[int, bool, tuple[int, ...], tuple[int, ...]], tuple[Int, Int]] = {}
         self.born = [self._born(index) for index in range(count)]
         self.peak = np.full((count + 1, count + 1), FAR)
         for first in range(count):
@@ -75,23 +75,25 @@ class StagePeaks:
         return size[self.when[index]]
 
     def share(self, tensor: int, first: int, last: int) -> tuple[Int, Int]:
-        """The tensor's bytes during the events of a stage, and the deaths of its rows (later than all where it stays)."""
-        inside = tuple(reader for reader in self.readers[tensor] if first <= reader < last)
-        made = self.writer.get(tensor, -1) >= first
-        stays = tensor in self.network.outputs or (bool(self.readers[tensor]) and self.readers[tensor][-1] >= last)
-        key = tensor, made, () if stays else inside, stays
+        """The tensor's bytes during the events of a stage, and the deaths of its rows (FAR where they outlive it)."""
+        readers = self.readers[tensor]
+        inside = tuple(reader for reader in readers if first <= reader < last)
+        later = tuple(reader for reader in readers if reader >= last)
+        key = tensor, self.writer.get(tensor, -1) >= first, inside, later
         if key not in self.known:
             self.known[key] = self._share(*key)
         return self.known[key]
 
-    def _share(self, tensor: int, made: bool, readers: tuple[int, ...], stays: bool) -> tuple[Int, Int]:
+    def _share(self, tensor: int, made: bool, inside: tuple[int, ...], later: tuple[int, ...]) -> tuple[Int, Int]:
         what = self.network.tensors[tensor]
         birth = self.birth[tensor] if made else np.full(what.rows, -1)
+        death = np.max([birth, *(self.read[tensor, reader] for reader in inside)], axis=0)
+        if tensor in self.network.outputs:
+            death[:] = FAR
+        for reader in later:
+            death[self.read[tensor, reader] >= 0] = FAR
         change = np.bincount(np.maximum(birth, 0), minlength=self.length + 1)
-        death = np.full(what.rows, FAR)
-        if not stays:
-            death = np.max([birth, *(self.read[tensor, reader] for reader in readers)], axis=0)
-            change -= np.bincount(death + 1, minlength=self.length + 1)
+        change -= np.bincount(death[death < FAR] + 1, minlength=self.length + 1)
         return np.cumsum(change)[:-1] * what.row_bytes, death
 
 

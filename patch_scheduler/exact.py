@@ -18,7 +18,7 @@ from patch_scheduler.search import EITHER, Placement, Problem
 Flags = NDArray[np.bool_]
 
 
-class Exhausted(Exception):  # noqa: N818
+class Exhausted(Exception):
     """The node limit was reached before the answer."""
 
 

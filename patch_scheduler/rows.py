@@ -8,49 +8,55 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
+from typing import Literal
 
 import numpy as np
 
 from patch_scheduler.geometry import Int, Network
-from patch_scheduler.lives import lives, moment_bytes
+from patch_scheduler.lives import Lives, lives, moment_bytes
 from patch_scheduler.plan import Plan
 from patch_scheduler.schedule import Schedule
-from patch_scheduler.units import InPlace, Unit, in_place, units
+from patch_scheduler.units import InPlace, Unit, dense_tensors, in_place, ring_height, units
 
-ROUNDS = 12
-STARTS = 2
-HOPELESS = 1.1  # a first attempt this far above what is wanted, with no rounds to improve it
-SHARES = (1.01, 0.85, 0.0)  # of the peak: from which on tensors are placed row by row; above 1, none
+Form = Literal["rings", "mixed", "rows"]
+"""Every tensor a ring, which takes no table; row by row those that are never whole; row by row all that need not be dense."""
+ROUNDS = 40  # further attempts for one set of units, fewer where these are many
+WORK = 10000  # units placed in such attempts: a count, not a time, so that plans are reproducible
+STARTS = 4
+HOPELESS = 1.1  # times what is wanted: better a less regular form than many rounds
+FORMS: tuple[Form, ...] = ("rings", "mixed", "rows")
 Offsets = list[int]
 Order = list[int]
 
 
-def plan_rows(
-    network: Network, schedule: Schedule, enough: int = 0, rounds: int = ROUNDS, shares: Sequence[float] = SHARES
-) -> Plan:
-    """The smallest arena found, or the first of at most `enough` bytes, with the fewest tensors that need a table of rows.
-
-    Rings first, which need none; then single rows for the tensors that live when memory is short; then for all.
-    """
+def plan_rows(network: Network, schedule: Schedule, enough: int = 0, rounds: int = ROUNDS, forms: Sequence[Form] = FORMS) -> Plan:
+    """The smallest arena found, or the first of at most `enough` bytes, with the most regular of the `forms` of tensors."""
     life = lives(network, schedule.events)
     moments = moment_bytes(network, schedule, life)
     bound = int(moments.max(initial=0))
-    worst = [_worst(moments, b, d) for b, d in zip(life.birth, life.death, strict=True)]
     plans: list[Plan] = []
-    for share in shares:
-        scattered = {tensor for tensor, bytes_ in enumerate(worst) if bytes_ >= share * bound}
-        found = units(network, schedule, life, scattered)
-        field = _Field(found, in_place(network, schedule, found))
-        offsets = _search(field, moments, max(bound, enough), 0 if share else rounds)
-        plans.append(_plan(network, found, offsets, bound))
+    tried: list[set[int]] = []
+    for form in forms:
+        scattered = _scattered(network, life, form)
+        if scattered not in tried:
+            tried.append(scattered)
+            found = units(network, schedule, life, scattered)
+            field = _Field(found, in_place(network, schedule, found))
+            least = form == forms[-1]
+            offsets = _search(field, moments, max(bound, enough), rounds if least else rounds // 2, least)
+            plans.append(_plan(network, found, offsets, bound))
         if plans[-1].arena <= max(bound, enough):
             return plans[-1]
     return min(plans, key=lambda plan: plan.arena)
 
 
-def _worst(moments: Int, birth: Int, death: Int) -> int:
-    """The most bytes that live during the life of some row."""
-    return int(moments[birth.min(initial=0) + 1 : death.max(initial=0) + 2].max(initial=0))
+def _scattered(network: Network, life: Lives, form: Form) -> set[int]:
+    """The tensors that are placed row by row."""
+    if form == "rings":
+        return set()
+    dense = dense_tensors(network)
+    heights = [ring_height(birth, death) for birth, death in zip(life.birth, life.death, strict=True)]
+    return {t for t, height in enumerate(heights) if t not in dense and (form == "rows" or height < network.tensors[t].rows)}
 
 
 class _Field:
@@ -113,8 +119,11 @@ class _Field:
                 above[at] = np.minimum(above[at], self.low[where] - most - unit.low[piece])
 
 
-def _search(field: _Field, moments: Int, enough: int, rounds: int) -> Offsets:
-    """The best of several orders, the better ones improved by moving forward, at random, what ended too high."""
+def _search(field: _Field, moments: Int, enough: int, rounds: int, least: bool) -> Offsets:
+    """The best of several orders, the better ones improved by moving forward, at random, what ended too high.
+
+    Unless the `least` is wanted it gives up early what is far above `enough`.
+    """
     random = Random(0)
     tried: list[tuple[int, Offsets, Order]] = []
 
@@ -126,8 +135,9 @@ def _search(field: _Field, moments: Int, enough: int, rounds: int) -> Offsets:
     for order in _orders(field.units, moments):
         if attempt(order):
             return tried[-1][1]
-        if not rounds and tried[-1][0] > HOPELESS * enough:
-            return tried[-1][1]
+    if not least and min(tried)[0] > HOPELESS * enough:
+        return min(tried)[1]
+    rounds = min(rounds, WORK // max(len(field.low), 1))
     for _, offsets, order in sorted(tried)[:STARTS]:
         for _ in range(rounds // STARTS):
             order = _forward(order, field.units, offsets, enough, random)

@@ -15,7 +15,7 @@ from patch_scheduler.geometry import Int, Network
 from patch_scheduler.lengthen import lengthen, stage_peak
 from patch_scheduler.peaks import Peaks, blocks
 from patch_scheduler.plan import Plan
-from patch_scheduler.rows import ROUNDS, SHARES, plan_rows
+from patch_scheduler.rows import FORMS, ROUNDS, Form, plan_rows
 from patch_scheduler.schedule import Schedule, Stage
 
 Found = tuple[Schedule, Plan]
@@ -67,17 +67,17 @@ class Streams:
         """The least arena found; within it the fastest schedule, or the fewest tables."""
         best: Found | None = None
         for cuts in self._tight():
-            found = self._plan(cuts, 0, shares=(0.0,))
+            found = self._plan(cuts, 0, forms=FORMS[1:])
             if best is None or found[1].arena < best[1].arena:
                 best = found
             if best[1].arena <= CLOSE * self.least:
                 break
         assert best is not None
         schedule, plan = best
-        faster = self._plan(self._cheapest(plan.arena), plan.arena, ROUNDS // 2)
+        faster = self._plan(self._cheapest(plan.arena), plan.arena, ROUNDS // 4)
         if faster[1].arena <= plan.arena:
             return faster
-        regular = plan_rows(self.network, schedule, plan.arena, 0, SHARES[:-1])
+        regular = plan_rows(self.network, schedule, plan.arena, ROUNDS // 4, FORMS[:-1])
         return schedule, regular if regular.arena <= plan.arena else plan
 
     def fastest(self, limit: int) -> Found:
@@ -153,9 +153,9 @@ class Streams:
         steps = self.network.operators[index].steps
         return next((block for block in blocks(steps) if self.layers.of(index, block, False) <= target), 1)
 
-    def _plan(self, cuts: _Cuts, enough: int, rounds: int = ROUNDS, shares: Sequence[float] = SHARES) -> Found:
+    def _plan(self, cuts: _Cuts, enough: int, rounds: int = ROUNDS, forms: Sequence[Form] = FORMS) -> Found:
         schedule = streamed(self.network, cuts.stages, cuts.block)
-        return schedule, plan_rows(self.network, schedule, enough, rounds, shares)
+        return schedule, plan_rows(self.network, schedule, enough, rounds, forms)
 
 
 def _length(peak: Int) -> Float:

@@ -92,16 +92,20 @@ def _rows(network: Network, buffer: Buffer) -> Iterator[Unit]:
 
 
 def _ring(network: Network, life: Lives, buffer: Buffer) -> Unit:
-    """Row r where row r - height was; the least height with which no row comes while the one before it is needed."""
+    """Row r where row r - height was; a tensor in one piece where all of it lives at once."""
     birth, death = life.birth[buffer.index], life.death[buffer.index]
-    rows, size = len(birth), network.tensors[buffer.index].row_bytes
-    if (np.diff(birth) < 0).any():
-        return _rigid(buffer, rows)
-    height = int((np.searchsorted(birth, death, side="right") - np.arange(rows)).max(initial=1))
+    rows, size, height = len(birth), network.tensors[buffer.index].row_bytes, ring_height(birth, death)
     if height >= rows:
         return _rigid(buffer, rows)
     low = np.arange(rows) % height * size
     return Unit(buffer, 0, rows, height, height * size, buffer.alignment, low, low + size, birth, death)
+
+
+def ring_height(birth: Int, death: Int) -> int:
+    """The least height at which row r + height comes after row r is dead."""
+    if (np.diff(birth) < 0).any():
+        return len(birth)
+    return int((np.searchsorted(birth, death, side="right") - np.arange(len(birth))).max(initial=1))
 
 
 def in_place(network: Network, schedule: Schedule, found: Sequence[Unit]) -> list[InPlace]:

@@ -20,7 +20,7 @@ NOBODY = -1
 WORK_ALIGNMENT = 8
 
 
-class InvalidPlan(ValueError):  # noqa: N818
+class InvalidPlan(ValueError):
     """The schedule or the plan would compute something else than the network."""
 
 

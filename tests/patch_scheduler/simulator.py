@@ -15,7 +15,7 @@ from patch_scheduler import Access, Event, Network, Operator, Plan, Schedule
 Results = tuple[list[list[int]], dict[tuple[int, int], int]]
 
 
-class Destroyed(Exception):  # noqa: N818
+class Destroyed(Exception):
     """An operator noticed that memory it relies on changed during an event."""
 
 
