@@ -6,8 +6,8 @@
 #include "mcu_dsp.h"
 #include "mcu_rows.h"
 
-/* The window of one output pixel is `segments` pieces of `length` contiguous bytes: one per kernel row where they can be read
-   in place, else one that is gathered. It is expanded (mcu_dsp.h) for three pixels at a time, as quads of four taps:
+/* The window of one output pixel is one piece of `length` contiguous bytes per kernel row, or, where they cannot be read in
+   place, one piece for all that is gathered. It is expanded (mcu_dsp.h) for three pixels at a time, as quads of four taps:
    taps {2:0} of each pixel, taps {3:1} of each pixel.
 
    `stream` holds what the inner loop reads, in its order; tflm_mcunet/kernels/dsp/packing.py writes it. A run of channel pairs has
@@ -24,7 +24,7 @@ struct mcu_conv2d_dsp {
     int16_t in_h, in_w, in_c, out_w, out_c;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
     int16_t in_zero;
-    int16_t segments, length;
+    int16_t gather, length;
     int16_t quads;
 };
 
@@ -39,7 +39,7 @@ struct mcu_conv2d_dsp {
 #define MCU_DSP_LINEAR (4 * MCU_DSP_SHIFTS)        /* the same with the sign term */
 #define MCU_DSP_ANY_RECTIFIED (9 * MCU_DSP_SHIFTS) /* shift from a register: per channel m, offset, shift and place */
 #define MCU_DSP_ANY_LINEAR (9 * MCU_DSP_SHIFTS + 5)
-#define MCU_DSP_ANY_CLAMPED (9 * MCU_DSP_SHIFTS + 12)
+#define MCU_DSP_ANY_CLAMPED (9 * MCU_DSP_SHIFTS + 11)
 
 /* What the block works on; read by the assembly: keep the order. */
 struct mcu_dsp_block {
@@ -650,7 +650,7 @@ static inline void mcu_dsp_windows(const struct mcu_conv2d_dsp *op, const unsign
                                    uint32_t *pixels, int8_t *spare)
 {
     const int32_t length = op->length, bytes = op->kernel_w * op->in_c;
-    const int32_t gather = op->segments != op->kernel_h;
+    const int32_t gather = op->gather;
     const int8_t *from[3] = {NULL, NULL, NULL};
     int32_t ky, pixel;
     for (ky = 0; ky < op->kernel_h; ++ky) {

@@ -27,12 +27,10 @@ class Conv2DDsp(Conv2D):
         return width * depth % 4 == 0 and self.dilation[1] == 1
 
     @property
-    def segments(self) -> tuple[int, int]:
-        """Number and bytes of the contiguous pieces of a window."""
+    def length(self) -> int:
+        """Bytes of the contiguous pieces of a window: kernel rows, or all of it once it is gathered."""
         _, height, width, depth = self.weights.shape
-        if self.in_place_windows:
-            return height, width * depth
-        return 1, -(-height * width * depth // 4) * 4
+        return width * depth if self.in_place_windows else -(-height * width * depth // 4) * 4
 
     @cached_property
     def taps(self) -> Array:
@@ -50,7 +48,7 @@ class Conv2DDsp(Conv2D):
 
     @property
     def scratch(self) -> int:
-        return 24 * self.quads + (0 if self.function.endswith("pointwise") else 4 * self.segments[1])
+        return 24 * self.quads + (0 if self.function.endswith("pointwise") else 4 * self.length)
 
     @property
     def function(self) -> str:
@@ -80,8 +78,8 @@ class Conv2DDsp(Conv2D):
                 "in_c": self.input(0).nhwc[3],
                 "out_c": self.output.nhwc[3],
                 "in_zero": self.input(0).zero_point,
-                "segments": self.segments[0],
-                "length": self.segments[1],
+                "gather": not self.in_place_windows,
+                "length": self.length,
                 "quads": self.quads,
                 **self.geometry,
             },

@@ -16,7 +16,7 @@ from tflm_mcunet.operators.convolution import Convolution, folded_bias
 LEAST, MOST = 5, 11
 """The shifts that have tails of their own; this and the numbers of the tails are those of ops/dsp/mcu_conv2d_dsp.h."""
 RECTIFIED, LINEAR = 0, 4 * (MOST - LEAST + 1)
-ANY_RECTIFIED, ANY_LINEAR, ANY_CLAMPED = (9 * (MOST - LEAST + 1) + further for further in (0, 5, 12))
+ANY_RECTIFIED, ANY_LINEAR, ANY_CLAMPED = (9 * (MOST - LEAST + 1) + further for further in (0, 5, 11))
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,11 @@ def stream(found: list[Channel], zero: int, limits: tuple[int, int]) -> NDArray[
             words += _run(pairs, (LINEAR + 5 * (shift - LEAST), _offset(shift, zero), 0), _place)
     pairs, left = _pairs(rest)
     pairs += [Pair(channel, None) for channel in left]
-    short = [p for p in pairs if rectified and all(c.value is None and c.shift <= 14 for c in (p.low, p.high) if c)]
-    words += _run(short, (ANY_RECTIFIED, 0, 0), lambda c, high, last: _any(c, zero, last, 8 if high else 0))
+    short = [rectified and all(c.value is None and c.shift <= 14 for c in (p.low, p.high) if c) for p in pairs]
+    first, second = ([p for p, other in zip(pairs, short, strict=True) if other == kind] for kind in (True, False))
+    words += _run(first, (ANY_RECTIFIED, 0, 0), lambda c, high, last: _any(c, zero, last, 8 if high else 0))
     tail = (ANY_LINEAR if saturating else ANY_CLAMPED), *limits
-    words += _run([p for p in pairs if p not in short], tail, lambda c, high, last: _any(c, zero, last, 0))
+    words += _run(second, tail, lambda c, high, last: _any(c, zero, last, 0))
     return np.array([*words, 0, 0, 0], np.int64).astype(np.uint32).view(np.int32)
 
 
