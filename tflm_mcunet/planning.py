@@ -11,10 +11,13 @@ from tflm_mcunet.graph import Graph
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes.patches import PatchError, depths, patch
 
-GRIDS = (2, 3, 4)
-"""Patches per side that the search tries; MCUNetV2 uses up to 4."""
+SIDES = (2, 3, 4)
+"""Patches per side that the search for `patch` tries; MCUNetV2 uses up to 4."""
 
-TRIED = 3
+STRIPS = ((1, 2), (1, 3), (2, 2))
+"""Grids that the search tries where rows stream inside a patch: upright strips keep the rows between patches."""
+
+TRIED = 2
 """Candidates that get a full plan, best estimates first."""
 
 
@@ -53,16 +56,15 @@ def _patched(graph: Graph, options: Options) -> Iterator[Graph]:
     if options.patches is not None and options.patch_depth is not None:
         yield patch(graph, (options.patches, options.patches), options.patch_depth)
         return
-    sides = GRIDS if options.patches is None else (options.patches,)
+    sides = SIDES if options.patches is None else (options.patches,)
+    grids = tuple((side, side) for side in sides) if options.schedule == "patch" else STRIPS
     for depth in _worthwhile(graph) if options.patch_depth is None else (options.patch_depth,):
-        for side in sides:
-            grids = [(side, side)] if options.schedule == "patch" else [(1, side), (side, side)]
-            for grid in grids:
-                try:
-                    yield patch(graph, grid, depth)
-                except PatchError:
-                    if options.patches is not None or options.patch_depth is not None:
-                        raise
+        for grid in grids:
+            try:
+                yield patch(graph, grid, depth)
+            except PatchError:
+                if options.patches is not None or options.patch_depth is not None:
+                    raise
 
 
 def _worthwhile(graph: Graph) -> Iterator[int]:
