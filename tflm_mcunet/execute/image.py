@@ -105,7 +105,7 @@ def build_image(model: Generated, core: cores.Core, folder: Path, flags: Sequenc
     """
     compiler = find_tool("arm-none-eabi-gcc", REMEDY)
     harness.write_model_header(model, folder)
-    (folder / "memory.ld").write_text(_memory(core))
+    (folder / "memory.ld").write_text(memory_script(core))
     includes = [f"-I{path}" for path in (Path(model.folder).resolve(), harness.FOLDER, folder)]
     ours = [harness.FOLDER / "main.c", cores.FOLDER / "startup.c", cores.FOLDER / "port_semihosting.c"]
     common = [compiler, *core.flags, *_ALWAYS, *includes, "-c"]
@@ -119,7 +119,7 @@ def build_image(model: Generated, core: cores.Core, folder: Path, flags: Sequenc
     return _inspect(folder)
 
 
-def _memory(core: cores.Core) -> str:
+def memory_script(core: cores.Core) -> str:
     """The MEMORY command of the linker script; regions that coincide become one with aliases."""
     regions: dict[cores.Region, str] = {}
     lines, aliases = [], []

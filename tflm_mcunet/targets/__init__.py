@@ -1,9 +1,10 @@
 """Boards and cores that models are compiled for: one TOML file each, read when it is asked for.
 
 A file holds `description`, `core`, `features`, and for a board `clock_hz`, `flash_kb` and the table `sram`: the banks that
-can hold data, by name, each with its address `origin` and its size `kb` in units of 1,024 bytes. A bare core has no memory
-and so no limits. `features`: `dsp` (Armv7E-M SIMD), `fpu`, `mve` (Helium), `cache` (data and instructions),
-`external-flash` (weights are read over a bus).
+can hold data, by name, each with its address `origin` and its size `kb` in units of 1,024 bytes; further `exports`, the
+ecosystems that support it, and the table `external_flash` (`origin`, `kb`) where the board has one that is mapped into memory.
+A bare core has no memory and so no limits. `features`: `dsp` (Armv7E-M SIMD), `fpu`, `mve` (Helium), `cache` (data and
+instructions), `external-flash` (weights are read over a bus).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ CORES = ("generic", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cor
 FEATURES = ("dsp", "fpu", "mve", "cache", "external-flash")
 
 _FOLDER = Path(__file__).parent
-_KEYS = {"description", "core", "clock_hz", "flash_kb", "features", "sram"}
+_KEYS = {"description", "core", "clock_hz", "flash_kb", "features", "sram", "external_flash", "exports"}
 
 
 class TargetError(Error):
@@ -48,6 +49,8 @@ class Target:
         sram: banks for data in the order of the file, the fastest first where they differ; None where nothing limits it.
         flash_bytes: memory for code and weights, or None where nothing limits it.
         features: some of FEATURES.
+        external_flash: flash outside the chip, where it is mapped into memory.
+        exports: ecosystems (of `--export`) whose tools know the board, the usual one first.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Target:
     sram: tuple[MemoryBank, ...] | None = None
     flash_bytes: int | None = None
     features: frozenset[str] = frozenset()
+    external_flash: MemoryBank | None = None
+    exports: tuple[str, ...] = ()
 
     @property
     def sram_bytes(self) -> int | None:
@@ -104,6 +109,7 @@ def _parse(name: str, fields: dict[str, Any]) -> Target:
     if unknown:
         raise TargetError(f"{name}.toml: '{unknown[0]}' is not known")
     banks = fields.get("sram")
+    external = fields.get("external_flash")
     return Target(
         name=name,
         core=fields["core"],
@@ -112,6 +118,8 @@ def _parse(name: str, fields: dict[str, Any]) -> Target:
         sram=None if banks is None else tuple(MemoryBank(key, bank["origin"], bank["kb"] * 1024) for key, bank in banks.items()),
         flash_bytes=fields["flash_kb"] * 1024 if "flash_kb" in fields else None,
         features=features,
+        external_flash=None if external is None else MemoryBank("external-flash", external["origin"], external["kb"] * 1024),
+        exports=tuple(fields.get("exports", ())),
     )
 
 
@@ -126,4 +134,5 @@ def as_dict(target: Target) -> dict[str, Any]:
         "contiguous_sram": target.contiguous_sram_bytes,
         "flash": target.flash_bytes,
         "features": sorted(target.features),
+        "exports": list(target.exports),
     }

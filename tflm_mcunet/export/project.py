@@ -1,0 +1,138 @@
+"""What every export is made from: the generated C, the facts that manifests and examples state, and the templates."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import numpy as np
+
+from tflm_mcunet.codegen.emit import C_TYPES
+from tflm_mcunet.graph import Tensor
+from tflm_mcunet.targets import MemoryBank, Target
+
+if TYPE_CHECKING:
+    from tflm_mcunet.compiled import Compiled
+
+VERSION = "1.0.0"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Date of all files in archives, so that the same model gives the same bytes."""
+
+_RAMPS = {
+    "i": "({type})(i % 256 - 128)",
+    "u": "({type})(i % 256)",
+    "f": "(float)(i % 256) / 255.0f",
+    "b": "({type})(i % 2)",
+}
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An input or output for examples: its C type, how many elements, and an expression for element i of a stand-in."""
+
+    type: str
+    elements: int
+    ramp: str
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Edge:
+        """The edge that is `tensor`."""
+        kind = C_TYPES[np.dtype(tensor.dtype)]
+        elements = int(np.prod(tensor.shape, dtype=np.int64))
+        return cls(kind, elements, _RAMPS[np.dtype(tensor.dtype).kind].format(type=kind))
+
+
+@dataclass(frozen=True)
+class Project:
+    """One compiled model, ready to be wrapped.
+
+    Attributes:
+        prefix: of its C symbols; also the name of libraries, targets and components.
+        sources: the generated C by name.
+        board: what it was compiled for.
+        arena, weights: bytes.
+        features: of the options: "pull" and the extras.
+    """
+
+    prefix: str
+    model: str
+    sources: Mapping[str, str]
+    board: Target
+    arena: int
+    weights: int
+    inputs: tuple[Edge, ...]
+    outputs: tuple[Edge, ...]
+    features: frozenset[str]
+    channels: int
+    """Of input 0, where it is a picture."""
+
+    @classmethod
+    def of(cls, compiled: Compiled) -> Project:
+        """The project of a compiled model."""
+        program = compiled.program
+        return cls(
+            prefix=program.prefix,
+            model=program.source.name,
+            sources={name: text for name, text in compiled.files.items() if name != "report.json"},
+            board=program.options.board,
+            arena=program.plan.arena,
+            weights=program.emission.constant_bytes,
+            inputs=tuple(map(Edge.of, program.graph.inputs)),
+            outputs=tuple(map(Edge.of, program.graph.outputs)),
+            features=frozenset(program.options.extras) | ({"pull"} if compiled.pulled else set()),
+            channels=program.graph.inputs[0].nhwc[3] if len(program.graph.inputs[0].shape) == 4 else 1,
+        )
+
+    @property
+    def home(self) -> MemoryBank | None:
+        """The first bank of the board, so the fastest, that holds the arena."""
+        return next((bank for bank in self.board.sram or () if bank.bytes >= self.arena), None)
+
+    @property
+    def c_files(self) -> list[str]:
+        """The names of what is to be compiled."""
+        return sorted(name for name in self.sources if name.endswith(".c"))
+
+    @property
+    def headers(self) -> list[str]:
+        """The names of the headers, the public one first."""
+        return sorted((name for name in self.sources if name.endswith(".h")), key=lambda name: (name != f"{self.prefix}.h", name))
+
+    def in_folder(self, folder: str) -> dict[str, bytes]:
+        """The generated C below `folder`."""
+        return {f"{folder}/{name}": text.encode() for name, text in self.sources.items()}
+
+    def render(self, template: str, **values: Any) -> bytes:
+        """A template of this package, filled with the facts of the project and `values`."""
+        text = _templates().get_template(template).render(
+            project=self, prefix=self.prefix, PREFIX=self.prefix.upper(), version=VERSION, **values
+        )
+        return text.encode()
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """A .zip of files by path, the same bytes for the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            target.writestr(entry, content)
+    return buffer.getvalue()
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("tflm_mcunet.export"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
