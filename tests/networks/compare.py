@@ -151,8 +151,10 @@ int main(void)
 
 
 def run_sanitized(programs: Sequence[Program], samples: int = 2, seed: int = 0) -> None:
-    """Runs models, none of which pulls its input, in one program under AddressSanitizer and UndefinedBehaviorSanitizer, each in an arena of its exact size
-    from malloc; fails with the sanitizer's report."""
+    """Runs models in one program under AddressSanitizer and UndefinedBehaviorSanitizer; fails with the sanitizer's report.
+
+    Each has an arena of its exact size from malloc; none pulls its input.
+    """
     with tempfile.TemporaryDirectory(prefix="tflm_mcunet_") as name:
         batch = write_batch(programs, Path(name))
         blob, body = bytearray(), []
