@@ -1,8 +1,8 @@
-/* DEPTHWISE_CONV_2D with windows of 3x3, 5x5 or 7x7 and stride 1 or 2, on channel-major rows of 16-bit values.
+/* DEPTHWISE_CONV_2D with windows up to 3x3, 5x5 or 7x7 and stride 1 or 2, on channel-major rows of 16-bit values.
 
-   Four channels at a time, the input rows of a strip of output rows are gathered into planes in scratch: rows of int16 with zero
-   points around them. In a plane, a word is two neighbouring columns, so SMLAD multiplies two taps. Then for every output channel
-   weights are widened to 16 bits and scaled, and a kernel walks down the strip in blocks of 4, 2 or 3 columns.
+   The output is computed in tiles. Four channels at a time, the input of a tile is gathered into planes in scratch: rows of int16
+   with zero points around them. In a plane, a word is two neighbouring columns, so SMLAD multiplies two taps. Then for every
+   output channel weights are widened to 16 bits, and a kernel walks down the tile in blocks of 4, 2 or 3 columns.
 
    Three tails finish a block:  rectified  smmlar, asr, ssat: zero point and least output are -128, the greatest 127;
                                 linear     the same with the sign term, for outputs -128..127 around any zero point;
@@ -14,10 +14,11 @@
 #include "mcu_fixed_point.h"
 #include "mcu_rows.h"
 
-/* `weights` are [out_c][kernel][kernel], `bias` has the input's zero point folded in. `window_h` is the height of the window: what
-   is below it or to the right of it has zero weights. `pitch` is the bytes of a row in a plane, `columns` the input columns that
-   windows touch, `strip` the output rows that planes hold rows for.
-   Scratch, in bytes: planes, record (4 * (12 + kernel * words)), table (4 * strip) and for the raw tail 4 * strip * max(out_w, 2). */
+/* `weights` are [out_c][kernel][kernel] and four bytes more, `bias` has the input's zero point folded in. `window_h`, `window_w` are
+   the window: what is below it or to the right of it has zero weights. A tile is `strip` rows and `tile` columns, at the right
+   edge up to three more; a plane holds the `plane_rows` input rows of `pitch` bytes for it.
+   Scratch, in bytes: 4 planes (or in_c if fewer), 4 * (12 + kernel * words) for the record, 4 * strip for the table of output rows,
+   and for the raw tail 4 per output of a tile. */
 struct mcu_depthwise_conv2d_dsp {
     const struct mcu_tensor *input, *output;
     const int8_t *weights;
@@ -25,10 +26,10 @@ struct mcu_depthwise_conv2d_dsp {
     const int32_t *multiplier;
     const int8_t *shift;
     uint32_t scratch;
-    int16_t in_h, in_c, out_w, depth_multiplier;
-    int16_t kernel, window_h, stride, pad_h, pad_w;
+    int16_t in_h, in_w, in_c, out_w, depth_multiplier;
+    int16_t kernel, window_h, window_w, stride, pad_h, pad_w;
     int16_t in_zero, out_zero, out_min, out_max;
-    int16_t columns, pitch, strip;
+    int16_t strip, tile, plane_rows, pitch;
 };
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -39,31 +40,87 @@ struct mcu_depthwise_conv2d_dsp {
 
 enum { MCU_DW_RECTIFIED, MCU_DW_LINEAR, MCU_DW_RAW };
 
-static inline int32_t mcu_dw_plane_bytes(const struct mcu_depthwise_conv2d_dsp *op)
-{
-    return ((op->strip - 1) * op->stride + op->kernel) * op->pitch;
-}
+/* Words of the record before the weights. */
+#define MCU_DW_HEAD 10
+
+/* A tile: output rows [row, row + rows) and columns [column, column + columns). */
+struct mcu_dw_tile {
+    int32_t row, rows, column, columns;
+};
 
 /* ---- gathering ---- */
 
-/* Pixels of `planes` channels into the same column of as many planes. */
+/* What of a tile's input is in the image: `rows` rows from input row `first_row` on, which is row `to_row` of a plane; likewise
+   columns. `edge`: some of it is not. */
+struct mcu_dw_source {
+    int32_t first_row, to_row, rows, first_column, to_column, columns, edge;
+};
+
+static inline int32_t mcu_dw_clip(int32_t from, int32_t count, int32_t size, int32_t *first, int32_t *to)
+{
+    const int32_t skipped = from < 0 ? -from : 0;
+    const int32_t inside = from + count > size ? size - from - skipped : count - skipped;
+    *first = from + skipped;
+    *to = skipped;
+    return inside > 0 ? inside : 0;
+}
+
+static inline struct mcu_dw_source mcu_dw_source_of(const struct mcu_depthwise_conv2d_dsp *op, const struct mcu_dw_tile *tile)
+{
+    const int32_t rows = (tile->rows - 1) * op->stride + op->window_h;
+    const int32_t columns = (tile->columns - 1) * op->stride + op->window_w;
+    struct mcu_dw_source from;
+    from.rows = mcu_dw_clip(tile->row * op->stride - op->pad_h, rows, op->in_h, &from.first_row, &from.to_row);
+    from.columns = mcu_dw_clip(tile->column * op->stride - op->pad_w, columns, op->in_w, &from.first_column, &from.to_column);
+    from.edge = from.rows < rows || from.columns < columns;
+    return from;
+}
+
+/* All of the planes becomes zero points. */
+MCU_DW_SHARED void mcu_dw_clear(int16_t *planes, int32_t bytes, int32_t zero)
+{
+    const uint32_t word = ((uint32_t)zero & 0xffffu) * 0x10001u;
+    for (; bytes; bytes -= 4, planes += 2) {
+        memcpy(planes, &word, 4);
+    }
+}
+
+/* A pixel of `planes` channels into the same column of as many planes. */
 static inline void mcu_dw_gather_pixel(const int8_t *in, int16_t *to, int32_t planes, int32_t plane_bytes)
 {
     int32_t plane;
     for (plane = 0; plane < planes; ++plane) {
         *to = in[plane];
-        to = (int16_t *)((char *)to + plane_bytes);
+        to = (int16_t *)(void *)((char *)to + plane_bytes);
     }
 }
 
-/* `pairs` pairs of pixels of four channels into four planes. `to` is a whole word. */
-static inline void mcu_dw_gather_pairs(const int8_t *in, int16_t *to, int32_t pixel_bytes, int32_t plane_bytes, int32_t pairs)
+/* A row of `columns` pixels of four channels into four planes. */
+static inline void mcu_dw_gather_row(const int8_t *in, int16_t *to, int32_t pixel_bytes, int32_t plane_bytes, int32_t columns)
 {
 #if MCU_DSP
-    /* r4 r5 two pixels: c3 c2 c1 c0; then r6 = b1 b0 a1 a0 and r7 = b3 b2 a3 a2, of which SXTB16 takes every other byte */
+    /* A whole word of a plane is two pixels, in r4 (c3 c2 c1 c0) and r5: r6 = b1 b0 a1 a0 and r8 = b3 b2 a3 a2, of which SXTB16
+       takes every other byte. Single pixels come before and after. */
     const int32_t third = 3 * plane_bytes;
     __asm__ volatile(
+        "tst %[to], #2\n"
+        "beq 1f\n"
+        "0:\n"
+        "ldr r4, [%[in]]\n"
+        "add %[in], %[pixel]\n"
+        "sxtb r5, r4, ror #8\n"
+        "strh r5, [%[to], %[plane]]\n"
+        "sxtb r5, r4, ror #16\n"
+        "strh r5, [%[to], %[plane], lsl #1]\n"
+        "asr r5, r4, #24\n"
+        "strh r5, [%[to], %[third]]\n"
+        "sxtb r5, r4\n"
+        "strh r5, [%[to]], #2\n"
+        "sub %[columns], #1\n"
         "1:\n"
+        "subs %[columns], #2\n"
+        "blo 3f\n"
+        "2:\n"
         "ldr r5, [%[in], %[pixel]]\n"
         "ldr r4, [%[in]]\n"
         "add %[in], %[in], %[pixel], lsl #1\n"
@@ -77,78 +134,38 @@ static inline void mcu_dw_gather_pairs(const int8_t *in, int16_t *to, int32_t pi
         "str r6, [%[to], %[plane], lsl #1]\n"
         "str r8, [%[to], %[third]]\n"
         "str r4, [%[to]], #4\n"
-        "subs %[pairs], #1\n"
-        "bne 1b\n"
-        : [in] "+r"(in), [to] "+r"(to), [pairs] "+r"(pairs)
+        "subs %[columns], #2\n"
+        "bhs 2b\n"
+        "3:\n"
+        "adds %[columns], #2\n" /* 1: a pixel is left; -1 after it */
+        "bgt 0b\n"
+        : [in] "+r"(in), [to] "+r"(to), [columns] "+r"(columns)
         : [pixel] "r"(pixel_bytes), [plane] "r"(plane_bytes), [third] "r"(third)
         : "r4", "r5", "r6", "r8", "cc", "memory");
 #else
-    for (; pairs; --pairs, in += 2 * pixel_bytes, to += 2) {
-        mcu_dw_gather_pixel(in, to, 4, plane_bytes);
-        mcu_dw_gather_pixel(in + pixel_bytes, to + 1, 4, plane_bytes);
+    for (; columns; --columns, in += pixel_bytes) {
+        mcu_dw_gather_pixel(in, to++, 4, plane_bytes);
     }
 #endif
 }
 
-/* One input row of `planes` channels into the planes, `to` being its first column that is not padding. */
-MCU_DW_SHARED void mcu_dw_gather_row(const struct mcu_depthwise_conv2d_dsp *op, const int8_t *in, int16_t *to, int32_t planes)
+/* Channels [channel, channel + planes) of a tile's input into the planes. */
+MCU_DW_SHARED void mcu_dw_gather(const struct mcu_depthwise_conv2d_dsp *op, const struct mcu_dw_source *from, unsigned char *arena,
+                                 int32_t channel, int32_t planes)
 {
-    const int32_t plane_bytes = mcu_dw_plane_bytes(op);
+    const int32_t plane_bytes = op->plane_rows * op->pitch;
     const int32_t pixel_bytes = op->in_c;
-    int32_t columns = op->columns;
-    if (planes < 4) {
-        for (; columns; --columns, in += pixel_bytes) {
-            mcu_dw_gather_pixel(in, to++, planes, plane_bytes);
-        }
-        return;
-    }
-    if (op->pad_w & 1) {
-        mcu_dw_gather_pixel(in, to++, 4, plane_bytes);
-        in += pixel_bytes;
-        --columns;
-    }
-    if (columns > 1) {
-        mcu_dw_gather_pairs(in, to, pixel_bytes, plane_bytes, columns / 2);
-    }
-    if (columns & 1) {
-        mcu_dw_gather_pixel(in + (ptrdiff_t)(columns - 1) * pixel_bytes, to + columns - 1, 4, plane_bytes);
-    }
-}
-
-/* `count` lanes of zero points. */
-static inline void mcu_dw_fill(int16_t *to, int32_t count, int32_t zero)
-{
-    while (count--) {
-        *to++ = (int16_t)zero;
-    }
-}
-
-/* Rows [begin, end) of the planes, of which row 0 is input row `top`, of channels from `channel` on. */
-static inline void mcu_dw_gather(const struct mcu_depthwise_conv2d_dsp *op, const unsigned char *arena, int16_t *planes_start,
-                                 int32_t channel, int32_t planes, int32_t top, int32_t begin, int32_t end)
-{
-    int32_t row, plane;
-    for (row = begin; row < end; ++row) {
-        int16_t *to = (int16_t *)((char *)planes_start + row * op->pitch) + op->pad_w;
-        if (top + row >= 0 && top + row < op->in_h) {
-            mcu_dw_gather_row(op, (const int8_t *)mcu_read(op->input, arena, top + row) + channel, to, planes);
+    const int32_t offset = from->first_column * pixel_bytes + channel;
+    unsigned char *to = arena + op->scratch + from->to_row * op->pitch + 2 * from->to_column;
+    int32_t row, column;
+    for (row = 0; row < from->rows; ++row, to += op->pitch) {
+        const int8_t *in = (const int8_t *)mcu_read(op->input, arena, from->first_row + row) + offset;
+        if (planes == 4) {
+            mcu_dw_gather_row(in, (int16_t *)(void *)to, pixel_bytes, plane_bytes, from->columns);
         } else {
-            for (plane = 0; plane < planes; ++plane) {
-                mcu_dw_fill((int16_t *)((char *)to + plane * mcu_dw_plane_bytes(op)), op->columns, op->in_zero);
+            for (column = 0; column < from->columns; ++column, in += pixel_bytes) {
+                mcu_dw_gather_pixel(in, (int16_t *)(void *)to + column, planes, plane_bytes);
             }
-        }
-    }
-}
-
-/* The rows that the next strip shares with this one move to its start. */
-static inline void mcu_dw_slide(const struct mcu_depthwise_conv2d_dsp *op, int16_t *planes_start, int32_t planes)
-{
-    const int32_t shared = op->window_h - op->stride;
-    char *to = (char *)planes_start;
-    int32_t row;
-    for (; planes; --planes, to += mcu_dw_plane_bytes(op)) {
-        for (row = 0; row < shared; ++row) {
-            memcpy(to + row * op->pitch, to + (row + op->strip * op->stride) * op->pitch, (size_t)op->pitch);
         }
     }
 }
@@ -163,31 +180,30 @@ struct mcu_dw_finish {
     int32_t scale, shift, offset;
 };
 
-static inline struct mcu_dw_finish mcu_dw_finish_of(const struct mcu_depthwise_conv2d_dsp *op, int32_t channel, int32_t tail)
+static inline struct mcu_dw_finish mcu_dw_finish_of(const struct mcu_depthwise_conv2d_dsp *op, int32_t channel)
 {
     const int32_t shift = op->shift[channel];
-    struct mcu_dw_finish finish = {0, 0, 0};
-    if (tail == MCU_DW_RAW) {
-        return finish;
-    }
+    struct mcu_dw_finish finish;
+    finish.scale = 1 + shift;
+    finish.shift = 0;
+    finish.offset = op->out_zero;
     if (shift < 0) {
         finish.scale = 1;
         finish.shift = -shift;
-        finish.offset = (int32_t)((UINT32_C(1) << (-shift - 1)) + ((uint32_t)op->out_zero << -shift));
-    } else {
-        finish.scale = 1 + shift;
-        finish.offset = op->out_zero;
+        finish.offset = (2 * op->out_zero + 1) * (1 << (-shift - 1));
     }
     return finish;
 }
 
-/* The outputs of a row from its accumulators. */
-MCU_DW_SHARED void mcu_dw_requantize(const struct mcu_depthwise_conv2d_dsp *op, const int32_t *raw, int32_t channel, int8_t *out)
+/* The outputs of a row from twice its sums of products. */
+MCU_DW_SHARED void mcu_dw_requantize(const struct mcu_depthwise_conv2d_dsp *op, const int32_t *raw, int32_t columns, int32_t channel,
+                                     int8_t *out)
 {
     const ptrdiff_t pixel_bytes = (ptrdiff_t)op->in_c * op->depth_multiplier;
     int32_t column;
-    for (column = 0; column < op->out_w; ++column, out += pixel_bytes) {
-        *out = mcu_requantize(raw[column], op->multiplier[channel], op->shift[channel], op->out_zero, op->out_min, op->out_max);
+    for (column = 0; column < columns; ++column, out += pixel_bytes) {
+        const int32_t sum = (int32_t)((uint32_t)(raw[column] / 2) + (uint32_t)op->bias[channel]);
+        *out = mcu_requantize(sum, op->multiplier[channel], op->shift[channel], op->out_zero, op->out_min, op->out_max);
     }
 }
 
@@ -205,8 +221,7 @@ enum {
     MCU_DW_MULTIPLIER = -4, /* r7 */
     MCU_DW_OFFSET = -3,  /* r8 */
     MCU_DW_COLUMN = -2,  /* r9: bytes from the start of an output row */
-    MCU_DW_END = -1,     /* r10: address of the table's end */
-    MCU_DW_HEAD = 10
+    MCU_DW_END = -1      /* r10: address of the table's end */
 };
 
 /* a = b + lanes of d * lanes of w: both, or top/bottom of d by bottom/top of w */
@@ -429,129 +444,249 @@ enum {
 
 #define MCU_DW_WORD(address) ((int32_t)(uintptr_t)(address))
 
-static inline int32_t mcu_dw_pair(int32_t low, int32_t high)
+/* ---- weights ---- */
+
+/* Lanes 0 and 1 of a result: some lane of a, then some lane of b. */
+#define MCU_DW_LANES(name, text) \
+    static inline uint32_t name(uint32_t a, uint32_t b) \
+    { \
+        uint32_t result; \
+        __asm__(text : "=r"(result) : "r"(a), "r"(b)); \
+        return result; \
+    }
+MCU_DW_LANES(mcu_dw_00, "pkhbt %0, %1, %2, lsl #16")
+MCU_DW_LANES(mcu_dw_01, "pkhbt %0, %1, %2")
+MCU_DW_LANES(mcu_dw_11, "pkhtb %0, %2, %1, asr #16")
+
+/* Twice the bytes 0 and 2, or 1 and 3, of a word as lanes. */
+static inline uint32_t mcu_dw_even(uint32_t word)
 {
-    return (int32_t)((uint32_t)(low & 0xffff) | (uint32_t)high << 16);
+    uint32_t result;
+    __asm__("sxtb16 %0, %1\n\tsadd16 %0, %0, %0" : "=r"(result) : "r"(word));
+    return result;
 }
 
-/* The bias, at stride 2 twice, and the scaled weights of a channel as the kernels read them. Returns the end. */
-static inline int32_t *mcu_dw_widen(const struct mcu_depthwise_conv2d_dsp *op, int32_t channel, int32_t scale, int32_t *to)
+static inline uint32_t mcu_dw_odd(uint32_t word)
 {
-    const int32_t kernel = op->kernel;
-    const int8_t *weight = op->weights + channel * kernel * kernel;
-    const int32_t bias = (int32_t)((uint32_t)op->bias[channel] << scale);
-    int32_t y, x;
-    *to++ = bias;
-    if (op->stride == 2) {
-        *to++ = bias;
-    }
-    for (y = 0; y < kernel; ++y, weight += kernel) {
-        int32_t now = weight[0] * (1 << scale);
-        for (x = 1; x < kernel; ++x) {
-            const int32_t next = weight[x] * (1 << scale);
-            if (op->stride == 1 || (x & 1)) {
-                *to++ = mcu_dw_pair(now, next);
-            }
-            now = next;
-        }
-        if (op->stride == 2) {
-            *to++ = mcu_dw_pair(now, 0);
-        }
-    }
-    return to;
+    uint32_t result;
+    __asm__("sxtb16 %0, %1, ror #8\n\tsadd16 %0, %0, %0" : "=r"(result) : "r"(word));
+    return result;
 }
 
-/* `rows` output rows from `row` on of one output channel. */
-static inline void mcu_dw_channel(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, const int16_t *plane,
-                                  int32_t *record, int32_t channel, int32_t row, int32_t rows, int32_t tail, mcu_dw_kernel four,
-                                  mcu_dw_kernel two, mcu_dw_kernel three)
+/* Widened rows of weights, times two. At stride 1 every tap comes with the next one, at stride 2 every other. */
+typedef void (*mcu_dw_widen)(const int8_t *weights, uint32_t *to);
+
+MCU_DW_SHARED void mcu_dw_widen_3s1(const int8_t *weights, uint32_t *to)
 {
-    const struct mcu_dw_finish finish = mcu_dw_finish_of(op, channel, tail);
-    int32_t *weights = record + MCU_DW_HEAD;
-    int32_t *table = weights + 2 + op->kernel * (op->stride == 1 ? op->kernel - 1 : (op->kernel + 1) / 2);
-    int32_t *raw = table + op->strip;
-    const int32_t raw_pitch = op->out_w < 2 ? 2 : op->out_w;
-    const int32_t odd = (op->out_w & 3) == 1 && op->out_w > 1;
-    const int32_t fours = op->out_w / 4 - odd;
+    int32_t row;
+    for (row = 0; row < 3; ++row, weights += 3, to += 2) {
+        const uint32_t word = mcu_dsp_load(weights);
+        const uint32_t w02 = mcu_dw_even(word), w1 = mcu_dw_odd(word);
+        to[0] = mcu_dw_00(w02, w1);
+        to[1] = mcu_dw_01(w1, w02);
+    }
+}
+
+MCU_DW_SHARED void mcu_dw_widen_3s2(const int8_t *weights, uint32_t *to)
+{
+    int32_t row;
+    for (row = 0; row < 3; ++row, weights += 3, to += 2) {
+        const uint32_t word = mcu_dsp_load(weights);
+        const uint32_t w02 = mcu_dw_even(word), w1 = mcu_dw_odd(word);
+        to[0] = mcu_dw_00(w02, w1);
+        to[1] = w02 >> 16;
+    }
+}
+
+MCU_DW_SHARED void mcu_dw_widen_5s1(const int8_t *weights, uint32_t *to)
+{
+    int32_t row;
+    for (row = 0; row < 5; ++row, weights += 5, to += 4) {
+        const uint32_t word = mcu_dsp_load(weights), later = mcu_dsp_load(weights + 1);
+        const uint32_t w02 = mcu_dw_even(word), w13 = mcu_dw_odd(word), w24 = mcu_dw_odd(later);
+        to[0] = mcu_dw_00(w02, w13);
+        to[1] = mcu_dw_01(w13, w02);
+        to[2] = mcu_dw_11(w02, w13);
+        to[3] = mcu_dw_11(w13, w24);
+    }
+}
+
+MCU_DW_SHARED void mcu_dw_widen_5s2(const int8_t *weights, uint32_t *to)
+{
+    int32_t row;
+    for (row = 0; row < 5; ++row, weights += 5, to += 3) {
+        const uint32_t word = mcu_dsp_load(weights);
+        const uint32_t w02 = mcu_dw_even(word), w13 = mcu_dw_odd(word);
+        to[0] = mcu_dw_00(w02, w13);
+        to[1] = mcu_dw_11(w02, w13);
+        to[2] = (uint32_t)(2 * weights[4]);
+    }
+}
+
+MCU_DW_SHARED void mcu_dw_widen_7s1(const int8_t *weights, uint32_t *to)
+{
+    int32_t row;
+    for (row = 0; row < 7; ++row, weights += 7, to += 6) {
+        const uint32_t word = mcu_dsp_load(weights), later = mcu_dsp_load(weights + 3);
+        const uint32_t w02 = mcu_dw_even(word), w13 = mcu_dw_odd(word), w35 = mcu_dw_even(later), w46 = mcu_dw_odd(later);
+        to[0] = mcu_dw_00(w02, w13);
+        to[1] = mcu_dw_01(w13, w02);
+        to[2] = mcu_dw_11(w02, w13);
+        to[3] = mcu_dw_00(w35, w46);
+        to[4] = mcu_dw_01(w46, w35);
+        to[5] = mcu_dw_11(w35, w46);
+    }
+}
+
+MCU_DW_SHARED void mcu_dw_widen_7s2(const int8_t *weights, uint32_t *to)
+{
+    int32_t row;
+    for (row = 0; row < 7; ++row, weights += 7, to += 4) {
+        const uint32_t word = mcu_dsp_load(weights), later = mcu_dsp_load(weights + 3);
+        const uint32_t w02 = mcu_dw_even(word), w13 = mcu_dw_odd(word), w35 = mcu_dw_even(later), w46 = mcu_dw_odd(later);
+        to[0] = mcu_dw_00(w02, w13);
+        to[1] = mcu_dw_11(w02, w13);
+        to[2] = mcu_dw_01(w46, w35);
+        to[3] = w46 >> 16;
+    }
+}
+
+/* Lanes of `count` words once more times 2^scale. */
+MCU_DW_SHARED void mcu_dw_scale(uint32_t *words, int32_t count, int32_t scale)
+{
+    for (; count; --count, ++words) {
+        *words = ((*words << scale) & 0xffffu) | (*words >> 16 << (16 + scale));
+    }
+}
+
+/* The record's fields that all channels of a tile share, and the table of output rows. */
+static inline void mcu_dw_begin(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, int32_t *weights, int32_t *table,
+                                const struct mcu_dw_tile *tile, int32_t tail)
+{
+    const int32_t pixel_bytes = op->in_c * op->depth_multiplier;
+    int32_t *const raw = table + op->strip;
     int32_t index;
-    mcu_dw_widen(op, channel, finish.scale, weights);
     weights[MCU_DW_PITCH] = op->pitch;
-    weights[MCU_DW_WINDOW] = MCU_DW_WORD(plane);
     weights[MCU_DW_TABLE] = MCU_DW_WORD(table);
-    weights[MCU_DW_PIXEL] = tail == MCU_DW_RAW ? 4 : op->out_w == 1 ? 0 : op->in_c * op->depth_multiplier;
+    weights[MCU_DW_PIXEL] = tail == MCU_DW_RAW ? 4 : op->out_w == 1 ? 0 : pixel_bytes;
+    weights[MCU_DW_END] = MCU_DW_WORD(table + tile->rows);
+    for (index = 0; index < tile->rows; ++index) {
+        table[index] = tail == MCU_DW_RAW ? MCU_DW_WORD(raw + index * (tile->columns < 2 ? 2 : tile->columns))
+                                          : MCU_DW_WORD(mcu_write(op->output, arena, tile->row + index)) + tile->column * pixel_bytes;
+    }
+}
+
+/* One output channel of a tile. */
+static inline void mcu_dw_channel(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, const unsigned char *plane,
+                                  int32_t *weights, int32_t *table, int32_t channel, const struct mcu_dw_tile *tile, int32_t tail,
+                                  mcu_dw_widen widen, mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
+{
+    const int32_t further = op->stride == 2 ? 2 : 1;
+    const int32_t odd = (tile->columns & 3) == 1 && tile->columns > 1;
+    const int32_t taps = op->kernel * op->kernel;
+    int32_t index;
+    const struct mcu_dw_finish finish = mcu_dw_finish_of(op, channel);
+    const int32_t scale = tail == MCU_DW_RAW ? 1 : finish.scale;
+    widen(op->weights + channel * taps, (uint32_t *)weights + further);
+    if (scale != 1) {
+        mcu_dw_scale((uint32_t *)weights + further, (int32_t)(table - weights) - 2, scale - 1);
+    }
+    weights[0] = tail == MCU_DW_RAW ? 0 : (int32_t)((uint32_t)op->bias[channel] << scale);
+    if (further == 2) {
+        weights[1] = weights[0];
+    }
+    weights[MCU_DW_WINDOW] = MCU_DW_WORD(plane);
     weights[MCU_DW_SHIFT] = finish.shift;
     weights[MCU_DW_MULTIPLIER] = op->multiplier[channel];
     weights[MCU_DW_OFFSET] = finish.offset;
     weights[MCU_DW_COLUMN] = tail == MCU_DW_RAW ? 0 : channel;
-    weights[MCU_DW_END] = MCU_DW_WORD(table + rows);
-    for (index = 0; index < rows; ++index) {
-        table[index] = tail == MCU_DW_RAW ? MCU_DW_WORD(raw + index * raw_pitch) : MCU_DW_WORD(mcu_write(op->output, arena, row + index));
-    }
-    if (four) {
-        weights[MCU_DW_PASSES] = fours;
+    if (four && tile->columns / 4 > odd) {
+        weights[MCU_DW_PASSES] = tile->columns / 4 - odd;
         four(weights);
     }
-    if (two) {
+    if (two && ((tile->columns & 3) == 1 || (tile->columns & 3) == 2)) {
         weights[MCU_DW_PASSES] = 1;
         two(weights);
     }
-    if (three) {
+    if (three && (tile->columns & 1) && tile->columns > 1) {
         weights[MCU_DW_PASSES] = 1;
         three(weights);
     }
     if (tail == MCU_DW_RAW) {
-        for (index = 0; index < rows; ++index) {
-            mcu_dw_requantize(op, raw + index * raw_pitch, channel, (int8_t *)mcu_write(op->output, arena, row + index) + channel);
+        for (index = 0; index < tile->rows; ++index) {
+            int8_t *out = (int8_t *)mcu_write(op->output, arena, tile->row + index);
+            const ptrdiff_t at = (ptrdiff_t)tile->column * op->in_c * op->depth_multiplier + channel;
+            mcu_dw_requantize(op, (const int32_t *)(uintptr_t)table[index], tile->columns, channel, out + at);
         }
     }
 }
 
 #else
 
-#define MCU_DW_KERNEL(side, step, tail, n) \
-    static inline void mcu_dw_##side##s##step##_##tail##_##n(int32_t *weights) { (void)weights; }
+typedef void (*mcu_dw_widen)(const int8_t *weights, uint32_t *to);
 
-/* Twin: one output row of one output channel. */
-static inline void mcu_dw_row(const struct mcu_depthwise_conv2d_dsp *op, const int16_t *plane, int32_t *raw, int32_t channel,
-                              int8_t *out, int32_t tail)
+#define mcu_dw_widen_3s1 NULL
+#define mcu_dw_widen_3s2 NULL
+#define mcu_dw_widen_5s1 NULL
+#define mcu_dw_widen_5s2 NULL
+#define mcu_dw_widen_7s1 NULL
+#define mcu_dw_widen_7s2 NULL
+
+#define MCU_DW_KERNEL(side, step, tail, n) \
+    static inline void mcu_dw_##side##s##step##_##tail##_##n(int32_t *weights) \
+    { \
+        (void)weights; \
+    }
+
+static inline void mcu_dw_begin(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, int32_t *weights, int32_t *table,
+                                const struct mcu_dw_tile *tile, int32_t tail)
 {
-    const struct mcu_dw_finish finish = mcu_dw_finish_of(op, channel, tail);
-    const int32_t kernel = op->kernel;
-    const int8_t *weights = op->weights + channel * kernel * kernel;
-    const ptrdiff_t pixel_bytes = (ptrdiff_t)op->in_c * op->depth_multiplier;
-    int32_t column, y, x;
-    for (column = 0; column < op->out_w; ++column) {
-        uint32_t sum = (uint32_t)op->bias[channel] << finish.scale;
-        for (y = 0; y < kernel; ++y) {
-            const int16_t *from = plane + y * (op->pitch / 2) + column * op->stride;
-            for (x = 0; x < kernel; ++x) {
-                sum += (uint32_t)(from[x] * (weights[y * kernel + x] * (1 << finish.scale)));
-            }
-        }
-        if (tail == MCU_DW_RAW) {
-            raw[column] = (int32_t)sum;
-        } else {
-            const int32_t sign = tail == MCU_DW_LINEAR ? (int32_t)sum >> 31 : 0;
-            const int32_t t = mcu_dsp_smmlar((int32_t)sum, op->multiplier[channel], finish.offset + sign);
-            out[column * pixel_bytes] = (int8_t)mcu_dsp_ssat8(t >> finish.shift);
-        }
-    }
-    if (tail == MCU_DW_RAW) {
-        mcu_dw_requantize(op, raw, channel, out);
-    }
+    (void)op;
+    (void)arena;
+    (void)weights;
+    (void)table;
+    (void)tile;
+    (void)tail;
 }
 
-static inline void mcu_dw_channel(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, const int16_t *plane,
-                                  int32_t *record, int32_t channel, int32_t row, int32_t rows, int32_t tail, mcu_dw_kernel four,
-                                  mcu_dw_kernel two, mcu_dw_kernel three)
+/* Twin: one output channel of a tile, sum by sum; `table` has room for the raw sums of a row behind it. */
+static inline void mcu_dw_channel(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, const unsigned char *plane,
+                                  int32_t *weights, int32_t *table, int32_t channel, const struct mcu_dw_tile *tile, int32_t tail,
+                                  mcu_dw_widen widen, mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
 {
-    int32_t index;
+    const struct mcu_dw_finish finish = mcu_dw_finish_of(op, channel);
+    const int32_t scale = tail == MCU_DW_RAW ? 1 : finish.scale;
+    const int8_t *taps = op->weights + channel * op->kernel * op->kernel;
+    const ptrdiff_t pixel_bytes = (ptrdiff_t)op->in_c * op->depth_multiplier;
+    int32_t *const raw = table + op->strip;
+    int32_t row, column, y, x;
+    (void)weights;
+    (void)widen;
     (void)four;
     (void)two;
     (void)three;
-    for (index = 0; index < rows; ++index) {
-        int8_t *out = (int8_t *)mcu_write(op->output, arena, row + index) + channel;
-        mcu_dw_row(op, plane + index * op->stride * (op->pitch / 2), record, channel, out, tail);
+    for (row = 0; row < tile->rows; ++row) {
+        int8_t *out = (int8_t *)mcu_write(op->output, arena, tile->row + row) + tile->column * pixel_bytes + channel;
+        for (column = 0; column < tile->columns; ++column) {
+            uint32_t sum = tail == MCU_DW_RAW ? 0u : (uint32_t)op->bias[channel] << scale;
+            for (y = 0; y < op->kernel; ++y) {
+                const unsigned char *line = plane + (row * op->stride + y) * op->pitch;
+                const int16_t *from = (const int16_t *)(const void *)line + column * op->stride;
+                for (x = 0; x < op->kernel; ++x) {
+                    sum += (uint32_t)(from[x] * (taps[y * op->kernel + x] * (1 << scale)));
+                }
+            }
+            if (tail == MCU_DW_RAW) {
+                raw[column] = (int32_t)sum;
+            } else {
+                const int32_t sign = tail == MCU_DW_LINEAR ? (int32_t)sum >> 31 : 0;
+                const int32_t t = mcu_dsp_smmlar((int32_t)sum, op->multiplier[channel], finish.offset + sign);
+                out[column * pixel_bytes] = (int8_t)mcu_dsp_ssat8(t >> finish.shift);
+            }
+        }
+        if (tail == MCU_DW_RAW) {
+            mcu_dw_requantize(op, raw, tile->columns, channel, out);
+        }
     }
 }
 
@@ -560,30 +695,36 @@ static inline void mcu_dw_channel(const struct mcu_depthwise_conv2d_dsp *op, uns
 /* ---- the operator ---- */
 
 MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, int32_t first, int32_t last,
-                              int32_t tail, mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
+                              int32_t tail, mcu_dw_widen widen, mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
 {
     const int32_t planes = op->in_c < 4 ? op->in_c : 4;
-    const int32_t plane_bytes = mcu_dw_plane_bytes(op);
-    int16_t *const start = (int16_t *)(void *)(arena + op->scratch);
-    int32_t *const record = (int32_t *)(void *)(arena + op->scratch + planes * plane_bytes);
-    int32_t done, channel, row, replica;
-    mcu_dw_fill(start, planes * plane_bytes / 2, op->in_zero);
-    for (done = 0; done < op->in_c; done = channel + planes) {
-        /* The last planes may hold channels that are done already. */
-        channel = done + planes <= op->in_c ? done : op->in_c - planes;
-        for (row = first; row < last; row += op->strip) {
-            const int32_t rows = last - row < op->strip ? last - row : op->strip;
-            const int32_t shared = row == first ? 0 : op->window_h > op->stride ? op->window_h - op->stride : 0;
-            int32_t c;
-            if (shared) {
-                mcu_dw_slide(op, start, planes);
+    const int32_t plane_bytes = op->plane_rows * op->pitch;
+    const int32_t words = op->kernel * (op->stride == 1 ? op->kernel - 1 : (op->kernel + 1) / 2);
+    unsigned char *const start = arena + op->scratch;
+    int32_t *const weights = (int32_t *)(void *)(start + planes * plane_bytes) + MCU_DW_HEAD;
+    int32_t *const table = weights + 2 + words;
+    struct mcu_dw_tile tile;
+    int32_t done, channel, c, replica;
+    for (tile.row = first; tile.row < last; tile.row += tile.rows) {
+        tile.rows = last - tile.row < op->strip ? last - tile.row : op->strip;
+        for (tile.column = 0; tile.column < op->out_w; tile.column += tile.columns) {
+            struct mcu_dw_source from;
+            /* The last tile takes what would not fill a block of four. */
+            tile.columns = op->out_w - tile.column < op->tile + 4 ? op->out_w - tile.column : op->tile;
+            from = mcu_dw_source_of(op, &tile);
+            if (from.edge) {
+                mcu_dw_clear((int16_t *)(void *)start, planes * plane_bytes, op->in_zero);
             }
-            mcu_dw_gather(op, arena, start, channel, planes, row * op->stride - op->pad_h, shared,
-                          (rows - 1) * op->stride + op->window_h);
-            for (c = done; c < channel + planes; ++c) {
-                const int16_t *plane = (const int16_t *)((const char *)start + (c - channel) * plane_bytes);
-                for (replica = 0; replica < op->depth_multiplier; ++replica) {
-                    mcu_dw_channel(op, arena, plane, record, c * op->depth_multiplier + replica, row, rows, tail, four, two, three);
+            mcu_dw_begin(op, arena, weights, table, &tile, tail);
+            for (done = 0; done < op->in_c; done = channel + planes) {
+                /* The last planes may hold channels that are done already. */
+                channel = done + planes <= op->in_c ? done : op->in_c - planes;
+                mcu_dw_gather(op, &from, arena, channel, planes);
+                for (c = done * op->depth_multiplier; c < (channel + planes) * op->depth_multiplier;) {
+                    const unsigned char *plane = start + (c / op->depth_multiplier - channel) * plane_bytes;
+                    for (replica = 0; replica < op->depth_multiplier; ++replica, ++c) {
+                        mcu_dw_channel(op, arena, plane, weights, table, c, &tile, tail, widen, four, two, three);
+                    }
                 }
             }
         }
@@ -593,34 +734,35 @@ MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigne
 /* mcu_depthwise_conv2d_dsp_<kernel>s<stride>_<tail>_<widths of blocks>: an output width that is a multiple of 4 needs blocks of 4
    alone, others end with one of 2, one of 3, or both; narrow outputs have no block of 4. */
 #define MCU_DW_OPERATOR(side, step, tail, TAIL, blocks, four, two, three) \
-    static inline void mcu_depthwise_conv2d_dsp_##side##s##step##_##tail##_##blocks(const void *record, unsigned char *arena, int32_t first, \
-                                                                              int32_t last) \
+    static inline void mcu_depthwise_conv2d_dsp_##side##s##step##_##tail##_##blocks(const void *op, unsigned char *arena, \
+                                                                                    int32_t first, int32_t last) \
     { \
-        mcu_dw_run((const struct mcu_depthwise_conv2d_dsp *)record, arena, first, last, TAIL, four, two, three); \
+        mcu_dw_run((const struct mcu_depthwise_conv2d_dsp *)op, arena, first, last, TAIL, mcu_dw_widen_##side##s##step, four, two, \
+                   three); \
     }
 
-#define MCU_DW_OPERATORS(side, step, tail, TAIL) \
+#define MCU_DW_OPERATORS_OF(side, step, tail, TAIL, kernel) \
     MCU_DW_KERNEL(side, step, tail, 4) \
     MCU_DW_KERNEL(side, step, tail, 3) \
     MCU_DW_KERNEL(side, step, tail, 2) \
-    MCU_DW_OPERATOR(side, step, tail, TAIL, 4, mcu_dw_##side##s##step##_##tail##_4, NULL, NULL) \
-    MCU_DW_OPERATOR(side, step, tail, TAIL, 42, mcu_dw_##side##s##step##_##tail##_4, mcu_dw_##side##s##step##_##tail##_2, NULL) \
-    MCU_DW_OPERATOR(side, step, tail, TAIL, 43, mcu_dw_##side##s##step##_##tail##_4, NULL, mcu_dw_##side##s##step##_##tail##_3) \
-    MCU_DW_OPERATOR(side, step, tail, TAIL, 423, mcu_dw_##side##s##step##_##tail##_4, mcu_dw_##side##s##step##_##tail##_2, mcu_dw_##side##s##step##_##tail##_3) \
-    MCU_DW_OPERATOR(side, step, tail, TAIL, 2, NULL, mcu_dw_##side##s##step##_##tail##_2, NULL) \
-    MCU_DW_OPERATOR(side, step, tail, TAIL, 3, NULL, NULL, mcu_dw_##side##s##step##_##tail##_3) \
-    MCU_DW_OPERATOR(side, step, tail, TAIL, 23, NULL, mcu_dw_##side##s##step##_##tail##_2, mcu_dw_##side##s##step##_##tail##_3)
+    MCU_DW_OPERATOR(side, step, tail, TAIL, 4, kernel##4, NULL, NULL) \
+    MCU_DW_OPERATOR(side, step, tail, TAIL, 42, kernel##4, kernel##2, NULL) \
+    MCU_DW_OPERATOR(side, step, tail, TAIL, 43, kernel##4, NULL, kernel##3) \
+    MCU_DW_OPERATOR(side, step, tail, TAIL, 423, kernel##4, kernel##2, kernel##3) \
+    MCU_DW_OPERATOR(side, step, tail, TAIL, 2, NULL, kernel##2, NULL) \
+    MCU_DW_OPERATOR(side, step, tail, TAIL, 3, NULL, NULL, kernel##3) \
+    MCU_DW_OPERATOR(side, step, tail, TAIL, 23, NULL, kernel##2, kernel##3)
 
-#define MCU_DW_SHAPE(side, step) \
-    MCU_DW_OPERATORS(side, step, rectified, MCU_DW_RECTIFIED) \
-    MCU_DW_OPERATORS(side, step, linear, MCU_DW_LINEAR) \
-    MCU_DW_OPERATORS(side, step, raw, MCU_DW_RAW)
+#define MCU_DW_OPERATORS(side, step) \
+    MCU_DW_OPERATORS_OF(side, step, rectified, MCU_DW_RECTIFIED, mcu_dw_##side##s##step##_rectified_) \
+    MCU_DW_OPERATORS_OF(side, step, linear, MCU_DW_LINEAR, mcu_dw_##side##s##step##_linear_) \
+    MCU_DW_OPERATORS_OF(side, step, raw, MCU_DW_RAW, mcu_dw_##side##s##step##_raw_)
 
-MCU_DW_SHAPE(3, 1)
-MCU_DW_SHAPE(3, 2)
-MCU_DW_SHAPE(5, 1)
-MCU_DW_SHAPE(5, 2)
-MCU_DW_SHAPE(7, 1)
-MCU_DW_SHAPE(7, 2)
+MCU_DW_OPERATORS(3, 1)
+MCU_DW_OPERATORS(3, 2)
+MCU_DW_OPERATORS(5, 1)
+MCU_DW_OPERATORS(5, 2)
+MCU_DW_OPERATORS(7, 1)
+MCU_DW_OPERATORS(7, 2)
 
 #endif

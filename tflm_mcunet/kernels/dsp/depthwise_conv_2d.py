@@ -17,7 +17,10 @@ from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
 PLANES = 4
 """Channels that are gathered together."""
 SCRATCH_BUDGET = 2048
-"""Bytes of scratch up to which strips of several rows are taken."""
+"""Bytes of scratch up to which tiles grow."""
+TOLERANCE = 0.2
+"""Instructions per output that are given away for less scratch."""
+WORD = 4
 RECORD_HEAD = 12
 """Words of a kernel's record beside the weights."""
 
@@ -30,28 +33,14 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
 
     @property
     def kernel(self) -> int:
-        """Side of the square window that is computed; the model's window is its top left part, zeros are the rest."""
+        """Side of the square window that is computed: the model's window is its top left part, zeros are the rest."""
         return max(3, max(self.window) | 1)
 
     @property
     def applicable(self) -> bool:
-        """Whether window and strides are those of a kernel, and windows touch the image."""
+        """Whether window and strides are those of a kernel."""
         dilated = any(step > 1 and size > 1 for step, size in zip(self.dilation, self.window, strict=True))
-        return self.kernel <= 7 and self.stride in ((1, 1), (2, 2)) and not dilated and self.columns > 0
-
-    @property
-    def columns(self) -> int:
-        """Input columns that windows touch."""
-        horizontal = self.axes[1]
-        reach = (horizontal.output - 1) * horizontal.stride + horizontal.size
-        return min(horizontal.input, reach - horizontal.before)
-
-    @property
-    def pitch(self) -> int:
-        """Bytes of a row in a plane: whole words for the blocks of columns, of which none is narrower than two."""
-        width, stride = max(self.output.nhwc[2], 2), self.stride[0]
-        columns = (width - 1) * stride + self.kernel
-        return 2 * (columns + columns % 2)
+        return self.kernel <= 7 and self.stride in ((1, 1), (2, 2)) and not dilated
 
     @property
     def record_words(self) -> int:
@@ -59,29 +48,50 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
         pairs = self.kernel - 1 if self.stride[0] == 1 else (self.kernel + 1) // 2
         return RECORD_HEAD + self.kernel * pairs
 
-    def scratch_of(self, rows: int) -> int:
-        """Bytes of scratch for strips of so many output rows."""
-        _, _, width, _ = self.output.nhwc
-        planes = min(self.input(0).nhwc[3], PLANES) * ((rows - 1) * self.stride[0] + self.kernel) * self.pitch
-        raw = 4 * rows * max(width, 2) if self.tail == "raw" else 0
+    def pitch(self, columns: int) -> int:
+        """Bytes of a row in a plane for so many output columns: whole words, for blocks of which none is narrower than two."""
+        needed = (max(columns, 2) - 1) * self.stride[0] + self.kernel
+        return 2 * (needed + needed % 2)
+
+    def plane_rows(self, rows: int) -> int:
+        return (rows - 1) * self.stride[0] + self.kernel
+
+    def widest(self, tile: int) -> int:
+        """Output columns of the last tile, which takes what does not fill a block of four."""
+        width = self.output.nhwc[2]
+        return width if width < tile + 4 else tile + width % 4
+
+    def scratch_of(self, rows: int, tile: int) -> int:
+        """Bytes of scratch for tiles of so many output rows and columns."""
+        columns = self.widest(tile)
+        planes = min(self.input(0).nhwc[3], PLANES) * self.plane_rows(rows) * self.pitch(columns)
+        raw = 4 * rows * max(columns, 2) if self.tail == "raw" else 0
         return planes + 4 * self.record_words + 4 * rows + raw
 
-    @property
-    def strip(self) -> int:
-        """Output rows that are computed from one gathering."""
-        rows = 1
-        while rows < self.output.nhwc[1] and self.scratch_of(rows + 1) <= SCRATCH_BUDGET:
-            rows += 1
-        return rows
+    def overhead(self, rows: int, tile: int) -> float:
+        """Instructions per output, beside those of the blocks, with such tiles: gathering, preparing channels, starting columns."""
+        gathered = self.plane_rows(rows) * (self.pitch(tile) / 2 * 1.9 + 7)
+        return (gathered + 60 + 2.5 * self.kernel**2) / (rows * tile) + 10 / (4 * rows)
+
+    @cached_property
+    def tile(self) -> tuple[int, int]:
+        """Output rows and columns of a tile: among those with the least overhead, the one with the least scratch."""
+        _, height, width, _ = self.output.nhwc
+        sizes = [(rows, columns) for columns in (*range(4, width, 4), width) for rows in range(1, min(height, 32) + 1)]
+        fitting = [size for size in sizes if self.scratch_of(*size) <= SCRATCH_BUDGET] or [(1, min(width, 4))]
+        least = min(self.overhead(*size) for size in fitting)
+        return min((s for s in fitting if self.overhead(*s) <= least + TOLERANCE), key=lambda s: self.scratch_of(*s))
 
     @property
     def scratch(self) -> int:
-        return self.scratch_of(self.strip)
+        return self.scratch_of(*self.tile)
 
     @property
     def weight_bytes_fetched(self) -> int:
-        """Every strip reads all weights."""
-        return -(-self.output.nhwc[1] // self.strip) * self.squared.size
+        """Every tile reads all weights."""
+        _, height, width, _ = self.output.nhwc
+        rows, columns = self.tile
+        return -(-height // rows) * max(1, width // columns) * self.squared.size
 
     @cached_property
     def squared(self) -> Array:
@@ -119,7 +129,7 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
             flat = self.squared.reshape(len(self.squared), -1)
             multiplier, shift = quantize_multipliers(self.channel_scales)
             bias = folded_bias(self.bias, flat, self.input(0).zero_point)
-            return {"weights": self.squared, "bias": bias, "multiplier": multiplier, "shift": shift}
+            return {"weights": _padded(self.squared), "bias": bias, "multiplier": multiplier, "shift": shift}
         weights = np.zeros(self.squared.shape, np.int8)
         bias, multiplier, shift = (np.zeros(len(weights), kind) for kind in (np.int32, np.int32, np.int8))
         for i, c in enumerate(self.found):
@@ -128,10 +138,11 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
             else:
                 weights[i] = c.weights.reshape(weights[i].shape)
                 bias[i], multiplier[i], shift[i] = _wrapped(c.bias + 128 * int(c.weights.sum())), c.multiplier, -c.shift
-        return {"weights": weights, "bias": bias, "multiplier": multiplier, "shift": shift}
+        return {"weights": _padded(weights), "bias": bias, "multiplier": multiplier, "shift": shift}
 
     def record(self) -> Record:
         vertical, horizontal = self.axes
+        rows, columns = self.tile
         low, high = self.limits
         return Record(
             "depthwise_conv2d_dsp",
@@ -140,11 +151,13 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
                 "output": self.output,
                 **self.parameters,
                 "in_h": vertical.input,
+                "in_w": horizontal.input,
                 "in_c": self.input(0).nhwc[3],
                 "out_w": horizontal.output,
                 "depth_multiplier": self.depth_multiplier,
                 "kernel": self.kernel,
                 "window_h": vertical.size,
+                "window_w": horizontal.size,
                 "stride": vertical.stride,
                 "pad_h": vertical.before,
                 "pad_w": horizontal.before,
@@ -152,9 +165,10 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
                 "out_zero": self.output.zero_point,
                 "out_min": low,
                 "out_max": high,
-                "columns": self.columns,
-                "pitch": self.pitch,
-                "strip": self.strip,
+                "strip": rows,
+                "tile": columns,
+                "plane_rows": self.plane_rows(rows),
+                "pitch": self.pitch(self.widest(columns)),
             },
             function=f"mcu_depthwise_conv2d_dsp_{self.kernel}s{self.stride[0]}_{self.tail}_{self.blocks}",
         )
@@ -170,6 +184,11 @@ def _rectifiable(channel: packing.Channel) -> bool:
     scale = 1 + max(0, -channel.shift)
     fits = channel.bound << scale < 1 << 31 and channel.weights.max() < 128 and scale <= 8
     return bool(fits and channel.shift <= 22)
+
+
+def _padded(weights: Array) -> Array:
+    """Weights and some bytes more: the last of them is read as part of a word."""
+    return np.append(weights.reshape(-1), np.zeros(WORD, np.int8))
 
 
 def _wrapped(value: int) -> int:
