@@ -14,6 +14,13 @@ struct mcu_broadcast {
     int8_t a_step, b_step;
 };
 
+/* A run is a function of its own: inlined into the loops around it, it would run out of registers. */
+#if defined(__GNUC__) || defined(__clang__)
+#define MCU_RUN static inline __attribute__((noinline))
+#else
+#define MCU_RUN static inline
+#endif
+
 /* Computes `count` outputs from a[i * a_step] and b[i * b_step], in ascending order; `op` is the operator's own record. */
 typedef void (*mcu_binary)(const void *op, const int8_t *a, int32_t a_step, const int8_t *b, int32_t b_step, int8_t *out,
                            int32_t count);

@@ -42,15 +42,15 @@ static inline void mcu_store_integer(void *data, int32_t index, int32_t size, in
 
 static inline void mcu_convert(const void *record, unsigned char *arena, int32_t first, int32_t last)
 {
-    const struct mcu_convert *op = (const struct mcu_convert *)record;
+    const struct mcu_convert op = *(const struct mcu_convert *)record;
     int32_t row, i;
     for (row = first; row < last; ++row) {
-        const void *in = mcu_read(op->input, arena, row);
-        void *out = mcu_write(op->output, arena, row);
-        for (i = 0; i < op->width; ++i) {
-            const uint32_t centred = (uint32_t)mcu_load_integer(in, i, op->in_size) - (uint32_t)op->in_zero;
-            const uint32_t value = (uint32_t)mcu_rescale((int32_t)centred, op->multiplier, op->shift) + (uint32_t)op->zero;
-            mcu_store_integer(out, i, op->out_size, mcu_clamp((int32_t)value, op->low, op->high));
+        const void *in = mcu_read(op.input, arena, row);
+        void *out = mcu_write(op.output, arena, row);
+        for (i = 0; i < op.width; ++i) {
+            const uint32_t centred = (uint32_t)mcu_load_integer(in, i, op.in_size) - (uint32_t)op.in_zero;
+            const uint32_t value = (uint32_t)mcu_rescale((int32_t)centred, op.multiplier, op.shift) + (uint32_t)op.zero;
+            mcu_store_integer(out, i, op.out_size, mcu_clamp((int32_t)value, op.low, op.high));
         }
     }
 }

@@ -8,8 +8,8 @@ struct mcu_minimum {
     struct mcu_broadcast operands;
 };
 
-static inline void mcu_minimum_run(const void *record, const int8_t *a, int32_t a_step, const int8_t *b, int32_t b_step,
-                                   int8_t *out, int32_t count)
+MCU_RUN void mcu_minimum_run(const void *record, const int8_t *a, int32_t a_step, const int8_t *b, int32_t b_step, int8_t *out,
+                             int32_t count)
 {
     (void)record;
     for (; count > 0; --count, a += a_step, b += b_step) {
@@ -17,8 +17,8 @@ static inline void mcu_minimum_run(const void *record, const int8_t *a, int32_t 
     }
 }
 
-static inline void mcu_maximum_run(const void *record, const int8_t *a, int32_t a_step, const int8_t *b, int32_t b_step,
-                                   int8_t *out, int32_t count)
+MCU_RUN void mcu_maximum_run(const void *record, const int8_t *a, int32_t a_step, const int8_t *b, int32_t b_step, int8_t *out,
+                             int32_t count)
 {
     (void)record;
     for (; count > 0; --count, a += a_step, b += b_step) {

@@ -4,27 +4,24 @@
 
 #include "mcu_broadcast.h"
 #include "mcu_fixed_point.h"
+#include "mcu_scale.h"
 
-/* `multiplier` and `shift` rescale inputs, the negative_ ones products with alpha. */
+/* `positive` rescales inputs, `negative` products with alpha. */
 struct mcu_prelu {
     struct mcu_broadcast operands;
-    int32_t multiplier, negative_multiplier;
-    int8_t shift, negative_shift;
+    struct mcu_scale positive, negative;
     int16_t a_zero, b_zero, zero, low, high;
 };
 
-static inline void mcu_prelu_run(const void *record, const int8_t *a, int32_t a_step, const int8_t *b, int32_t b_step,
-                                 int8_t *out, int32_t count)
+MCU_RUN void mcu_prelu_run(const void *record, const int8_t *a, int32_t a_step, const int8_t *b, int32_t b_step, int8_t *out,
+                           int32_t count)
 {
-    const struct mcu_prelu *op = (const struct mcu_prelu *)record;
+    const struct mcu_prelu op = *(const struct mcu_prelu *)record;
     for (; count > 0; --count, a += a_step, b += b_step) {
-        const int32_t value = *a - op->a_zero;
-        if (value >= 0) {
-            *out++ = mcu_requantize(value, op->multiplier, op->shift, op->zero, op->low, op->high);
-        } else {
-            const int32_t product = value * (*b - op->b_zero);
-            *out++ = mcu_requantize(product, op->negative_multiplier, op->negative_shift, op->zero, op->low, op->high);
-        }
+        const int32_t value = *a - op.a_zero;
+        const int32_t scaled =
+            value >= 0 ? mcu_scaled(&op.positive, value) : mcu_scaled(&op.negative, value * (*b - op.b_zero));
+        *out++ = (int8_t)mcu_clamp(scaled + op.zero, op.low, op.high);
     }
 }
 

@@ -224,6 +224,22 @@ def test_scalar_table(kind: str) -> None:
     assert operator(binary(kind, ((4,), (4,)))).scalar_table() is None
 
 
+@pytest.mark.parametrize("kind", ["ADD", "SUB"])
+def test_linear_forms(kind: str) -> None:
+    """Found for scales as training gives them and for powers of two; where both operands make ties, often there is none."""
+    rng = np.random.default_rng(6)
+    zeros = rng.integers(-128, 128, (12, 3)).tolist()
+    trained = [tuple(rng.uniform(0.01, 0.1, 3)) for _ in range(6)]
+    models = [
+        binary(kind, ((256, 1), (1, 256)), tuple(zip(scales, zero, strict=True)))  # type: ignore[arg-type]
+        for scales, zero in zip([*trained, (0.1, 0.1, 0.1), (0.1, 0.1, 0.2), (0.1, 0.05, 0.1)], zeros, strict=False)
+    ]
+    assert all(operator(model).record().kernel == "add_linear" for model in models)
+    ties = [binary(kind, ((256, 1), (1, 256)), ((0.05, 3), (0.03, -7), (0.06, zero))) for zero in (-128, 11)]
+    assert all(operator(model).record().kernel == "add" for model in ties)
+    assert_bit_exact(models + ties, inputs=[[[ALL_VALUES, ALL_VALUES]]] * len(models + ties))
+
+
 def test_folded() -> None:
     rng = np.random.default_rng(2)
     values = [rng.integers(-128, 128, shape).astype(np.int8) for shape in ((4, 1, 3), (2, 3))]
@@ -258,6 +274,7 @@ TINY = ((1.0, 0), (1.0, 0), (1e-6, 0))
         (binary("ADD", ((4,), (4,)), ((1.0, 0), (1.0, 0), (1e-30, 0)), "RELU6"), "rescaling factor"),
         (binary("MUL", ((4,), (4,)), ((1.0, 0), (1e-30, 0), (1e-31, 0)), "RELU6"), "6.0 is not representable"),
         (binary("MUL", ((4,), (4,)), ((1e10, 0), (1.0, 0), (1.0, 0))), "too large for 32-bit"),
+        (binary("MUL", ((4,), (4,)), ((40000.0, 0), (1.0, 0), (1.0, 0))), "above 2\\^14"),
         (binary("PRELU", ((4,), (4,)), ((1.0, 0), (1e10, 0), (1.0, 0))), "too large for 32-bit"),
         (binary("ADD", ((4,), (4,)), output=(2, 2)), "broadcast to the output's"),
         (binary("ADD", ((1,), (1,)), output=(4,)), "broadcast to the output's"),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patch_scheduler.geometry import Ranges, each, whole
+from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Array, Tensor
 from tflm_mcunet.operators.base import Clamped, Constraint, Operator, Options, Record, has_one_output
 
@@ -81,7 +82,7 @@ class Binary(Operator):
         return np.stack([np.broadcast_to(r, outer).reshape(-1) for r in rows], axis=1).astype(np.int16)
 
     @property
-    def _operands(self) -> dict[str, Any]:
+    def operands(self) -> dict[str, Any]:
         """The fields of `struct mcu_broadcast`."""
         a, b = self.input(0), self.input(1)
         *_, width, channels = self.extended(self.output)
@@ -119,7 +120,22 @@ class Binary(Operator):
         return None
 
     def record(self) -> Record:
-        return Record(self.kernel, self._operands | self.parameters, function=f"mcu_{self.kind.lower()}")
+        return Record(self.kernel, self.operands | self.parameters, function=f"mcu_{self.kind.lower()}")
+
+
+def scale_fields(name: str, factor: tuple[int, int], bits: int) -> dict[str, int]:
+    """A multiplier and shift as the `struct mcu_scale` of a C record, for values of magnitudes below 2^bits.
+
+    Raises Error where they do not leave the room that it needs; such factors only saturate.
+    """
+    multiplier, shift = factor
+    left, right = max(shift, 0) + 1, max(-shift, 0)
+    if bits + left > 31:
+        raise Error(f"a rescaling factor above 2^{30 - bits}")
+    fields = {"multiplier": multiplier, "left": left, "right": right}
+    if right:
+        fields |= {"round": 1 << right - 1, "sign": -1}
+    return {f"{name}.{field}": value for field, value in fields.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tflm_mcunet.fixed_point import quantize_multiplier, requantize
 from tflm_mcunet.operators.base import activation_is_clamp, has_one_output, operands_are_int8
-from tflm_mcunet.operators.broadcast import Arithmetic, Values, has_two_inputs, shapes_broadcast
+from tflm_mcunet.operators.broadcast import Arithmetic, Values, has_two_inputs, scale_fields, shapes_broadcast
 from tflm_mcunet.operators.unary import factors_are_representable
 
 
@@ -33,8 +33,7 @@ class Mul(Arithmetic):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        multiplier, shift = self.factor
-        return {"multiplier": multiplier, "shift": shift} | self.zero_points
+        return scale_fields("scale", self.factor, 16) | self.zero_points
 
     def compute(self, a: Values, b: Values) -> Values:
         products = (a - self.input(0).zero_point) * (b - self.input(1).zero_point)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tflm_mcunet.fixed_point import quantize_multiplier, requantize
 from tflm_mcunet.operators.base import Options, has_one_output, operands_are_int8
-from tflm_mcunet.operators.broadcast import Arithmetic, Values, has_two_inputs, shapes_broadcast
+from tflm_mcunet.operators.broadcast import Arithmetic, Values, has_two_inputs, scale_fields, shapes_broadcast
 from tflm_mcunet.operators.unary import factors_are_representable
 
 
@@ -33,9 +33,8 @@ class Prelu(Arithmetic):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        (multiplier, shift), (negative_multiplier, negative_shift) = self.factors
-        fields = {"multiplier": multiplier, "shift": shift}
-        return fields | {"negative_multiplier": negative_multiplier, "negative_shift": negative_shift} | self.zero_points
+        positive, negative = self.factors
+        return scale_fields("positive", positive, 8) | scale_fields("negative", negative, 16) | self.zero_points
 
     def compute(self, a: Values, b: Values) -> Values:
         positive, negative = self.factors

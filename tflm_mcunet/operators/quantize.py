@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -97,9 +98,10 @@ class Quantize(Unary):
             return super().record()
         source, target = self.input(0), self.output
         low, high = self._limits
-        fields = {"input": source, "output": target, "width": self.width, "zero": target.zero_point, "low": low, "high": high}
+        fields: dict[str, Any] = {"input": source, "output": target, "width": self.width, "zero": target.zero_point}
         if source.dtype == np.float32:
-            return Record("quantize", fields | {"scale": target.scale}, function=f"mcu_quantize_{target.dtype}")
+            fields |= {"scale": target.scale, "low": float(low - target.zero_point), "high": float(high - target.zero_point)}
+            return Record("quantize", fields, function=f"mcu_quantize_{target.dtype}")
         multiplier, shift = self._factor
-        sizes = {"in_size": source.dtype.itemsize, "out_size": target.dtype.itemsize}
-        return Record("convert", fields | sizes | {"in_zero": source.zero_point, "multiplier": multiplier, "shift": shift})
+        fields |= {"in_zero": source.zero_point, "multiplier": multiplier, "shift": shift, "low": low, "high": high}
+        return Record("convert", fields | {"in_size": source.dtype.itemsize, "out_size": target.dtype.itemsize})

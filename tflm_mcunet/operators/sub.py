@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tflm_mcunet.operators.add import Add
-from tflm_mcunet.operators.broadcast import Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,7 +12,4 @@ class Sub(Add):
     """a - b."""
 
     kind = "SUB"
-
-    def compute(self, a: Values, b: Values) -> Values:
-        left, right = self.scaled(a, b)
-        return self.rescaled(left - right)
+    sign = -1
