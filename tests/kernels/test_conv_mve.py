@@ -57,7 +57,7 @@ def test_windows() -> None:
 def test_shifts_and_ties(depth: int) -> None:
     """Effective scales of powers of two make ties; the shifts of one layer differ."""
     rng = np.random.default_rng(3)
-    scales = [2.0**-e for e in range(1, 32)] + [0.75 * 2.0**-e for e in range(1, 10)]
+    scales = [2.0**-e for e in range(2, 33)] + [0.75 * 2.0**-e for e in range(1, 10)]
     layers = [
         partial(add_convolution, rng=rng, size=(3, 3), channels=depth, outputs=len(scales), zero=zero, ratio=scales, activation=act)
         for zero, act in [(0, "NONE"), (-128, "RELU"), (127, "NONE"), (-5, "RELU6")]
@@ -67,7 +67,9 @@ def test_shifts_and_ties(depth: int) -> None:
 
 def test_left_shifts_stay_portable() -> None:
     rng = np.random.default_rng(4)
-    assert_exact(model([partial(add_convolution, rng=rng, size=(2, 2), channels=2, outputs=3, ratio=[0.1, 1.7, 0.3])]), ["conv2d"])
+    add = partial(add_convolution, rng=rng, size=(2, 2), channels=2, outputs=3)
+    layers = [partial(add, ratio=[0.1, ratio, 0.3], zero=zero) for ratio, zero in [(1.7, 0), (1.7, -128), (0.5, 0), (0.5, -128)]]
+    assert_exact(model(layers), ["conv2d", "conv2d", "conv2d", "conv2d_mve"])
 
 
 def test_fully_connected() -> None:

@@ -26,13 +26,14 @@ def exchanged(op: Operator, kind: type[Variant]) -> Variant:
 def exact(op: Convolution, taps: Array) -> bool:
     """Whether 32-bit lanes compute the operator exactly, for every input.
 
-    The bias, into which the zero point is folded, shares a word with the shift; no sum comes near 32 bits; no channel is
-    shifted to the left.
+    The bias, into which the zero point is folded, shares a word with the shift; no sum comes near 32 bits; every channel is
+    shifted to the right, as the vectors round negative sums otherwise (which only a clamp at the zero point forgives).
     """
     bias = op.bias.astype(np.int64) - op.input(0).zero_point * taps.astype(np.int64).sum(axis=1)
     largest = np.abs(bias) + 128 * np.abs(taps.astype(np.int64)).sum(axis=1)
-    _, shift = quantize_multipliers(op.channel_scales)
-    return bool((np.abs(bias) < 1 << 23).all() and (largest < 1 << 30).all() and (shift <= 0).all())
+    multiplier, shift = quantize_multipliers(op.channel_scales)
+    shifted = (shift < 0) | (multiplier == 0) | (flavour(op) == "relu") & (shift == 0)
+    return bool((np.abs(bias) < 1 << 23).all() and (largest < 1 << 30).all() and shifted.all())
 
 
 def flavour(op: Convolution) -> str:
