@@ -64,7 +64,7 @@ def window(steps: int, rows: int, size: int, stride: int, dilation: int, before:
 
 @dataclass(frozen=True)
 class Tensor:
-    """`rows` rows of `row_bytes` bytes each; the first one's address is a multiple of `alignment`."""
+    """`rows` rows of `row_bytes` bytes each, at a multiple of `alignment`: all of them, or each where rows lie apart."""
 
     name: str
     rows: int

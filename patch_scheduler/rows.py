@@ -183,8 +183,7 @@ def _plan(network: Network, found: Sequence[Unit], offsets: Offsets, bound: int)
     for unit, offset in zip(found, offsets, strict=True):
         index = unit.buffer.index
         if unit.buffer.kind == "tensor":
-            slots = np.arange(unit.last - unit.first) % unit.height
-            rows[index][unit.first : unit.last] = offset + slots * size[index]
+            rows[index][unit.first : unit.first + unit.rows] = offset + np.arange(unit.rows) % unit.height * unit.stride
         else:
             work[unit.buffer.kind][index] = offset
     arena = max((offset + unit.size for unit, offset in zip(found, offsets, strict=True)), default=0)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from math import gcd
 
 import numpy as np
+from numpy.typing import NDArray
 
 from patch_scheduler.conflicts import Buffer, buffers
 from patch_scheduler.geometry import Access, Int, Network
@@ -23,19 +23,25 @@ from patch_scheduler.schedule import Event, Schedule
 class Unit:
     """Bytes [low[p], high[p]) of the unit live from birth[p] to death[p].
 
-    Of tensors it holds the rows `first` to `last` - 1, row r at (r - first) % height * row_bytes.
+    Of tensors it holds `rows` rows from `first` on, row r at (r - first) % height * stride; piece p starts with row starts[p].
     """
 
     buffer: Buffer
     first: int
-    last: int
+    rows: int
     height: int
+    starts: Int
     size: int
     alignment: int
     low: Int
     high: Int
     birth: Int
     death: Int
+
+    @property
+    def stride(self) -> int:
+        """Bytes from one row to the next."""
+        return self.size // self.height
 
 
 @dataclass(frozen=True)
@@ -53,52 +59,64 @@ def dense_tensors(network: Network) -> frozenset[int]:
     return frozenset({*network.inputs, *network.outputs, *(access.tensor for access in accesses if access.dense)})
 
 
-def row_alignment(network: Network, tensor: int) -> int:
-    """What a dense tensor would give to all its rows."""
-    what = network.tensors[tensor]
-    return gcd(what.alignment, what.row_bytes)
-
-
 def units(network: Network, schedule: Schedule, life: Lives, scattered: Container[int]) -> list[Unit]:
     """Everything that needs a place; the tensors in `scattered` in single rows, but for those that must be dense."""
     dense = dense_tensors(network)
     found: list[Unit] = []
     for buffer in buffers(network, schedule, life):
         if buffer.kind != "tensor":
-            found.append(_rigid(buffer, 1))
+            found.append(_rigid(buffer, 1, buffer.size))
         elif buffer.index in dense:
-            found.append(_rigid(buffer, network.tensors[buffer.index].rows))
+            found.append(_dense(network, buffer))
         elif buffer.index in scattered:
-            found += _rows(network, buffer)
+            found += _rows(network, life, buffer)
         else:
             found.append(_ring(network, life, buffer))
     return [unit for unit in found if unit.size]
 
 
-def _rigid(buffer: Buffer, rows: int) -> Unit:
-    return Unit(
-        buffer, 0, rows, rows, buffer.size, buffer.alignment, buffer.low, buffer.high, buffer.birth, buffer.death
-    )  # fmt: skip
+def _rigid(buffer: Buffer, rows: int, row_bytes: int) -> Unit:
+    starts = buffer.low // max(row_bytes, 1)
+    life = buffer.low, buffer.high, buffer.birth, buffer.death
+    return Unit(buffer, 0, rows, max(rows, 1), starts, buffer.size, buffer.alignment, *life)
 
 
-def _rows(network: Network, buffer: Buffer) -> Iterator[Unit]:
-    """One unit for each piece: consecutive rows that live and die together."""
-    size = max(network.tensors[buffer.index].row_bytes, 1)
-    for low, high, birth, death in zip(buffer.low, buffer.high, buffer.birth, buffer.death, strict=True):
-        align = row_alignment(network, buffer.index) if low else buffer.alignment
-        piece = (np.array([value], np.int64) for value in (0, high - low, birth, death))
-        first, last = int(low) // size, int(high) // size
-        yield Unit(buffer, first, last, last - first, int(high - low), align, *piece)
+def _dense(network: Network, buffer: Buffer) -> Unit:
+    return _rigid(buffer, network.tensors[buffer.index].rows, network.tensors[buffer.index].row_bytes)
+
+
+def _rows(network: Network, life: Lives, buffer: Buffer) -> Iterator[Unit]:
+    """Rows of one life in one piece, which suits kernels, unless that would leave some of them unaligned."""
+    tensor, birth, death = network.tensors[buffer.index], life.birth[buffer.index], life.death[buffer.index]
+    single = bool(tensor.row_bytes % tensor.alignment)
+    first = np.flatnonzero(_changes(birth, death) | single)
+    for start, rows in zip(first.tolist(), np.diff([*first, len(birth)]).tolist(), strict=True):
+        size = rows * tensor.row_bytes
+        piece = (np.array([value], np.int64) for value in (0, size, birth[start], death[start]))
+        yield Unit(buffer, start, rows, rows, np.array([start]), size, tensor.alignment, *piece)
 
 
 def _ring(network: Network, life: Lives, buffer: Buffer) -> Unit:
     """Row r where row r - height was; a tensor in one piece where all of it lives at once."""
-    birth, death = life.birth[buffer.index], life.death[buffer.index]
-    rows, size, height = len(birth), network.tensors[buffer.index].row_bytes, ring_height(birth, death)
-    if height >= rows:
-        return _rigid(buffer, rows)
-    low = np.arange(rows) % height * size
-    return Unit(buffer, 0, rows, height, height * size, buffer.alignment, low, low + size, birth, death)
+    tensor, birth, death = network.tensors[buffer.index], life.birth[buffer.index], life.death[buffer.index]
+    height = ring_height(birth, death)
+    if height >= tensor.rows:
+        return _dense(network, buffer)
+    stride = -(-tensor.row_bytes // tensor.alignment) * tensor.alignment
+    place = np.arange(tensor.rows) % height
+    starts = np.flatnonzero(_changes(birth, death) | (place == 0) | (stride > tensor.row_bytes))
+    low = place[starts] * stride
+    high = low + np.diff([*starts, tensor.rows]) * stride
+    return Unit(
+        buffer, 0, tensor.rows, height, starts, height * stride, tensor.alignment, low, high, birth[starts], death[starts]
+    )
+
+
+def _changes(birth: Int, death: Int) -> NDArray[np.bool_]:
+    """Whether a row lives otherwise than the one before it."""
+    change = np.ones(len(birth), bool)
+    change[1:] = (np.diff(birth) != 0) | (np.diff(death) != 0)
+    return change
 
 
 def ring_height(birth: Int, death: Int) -> int:
@@ -118,39 +136,35 @@ def in_place(network: Network, schedule: Schedule, found: Sequence[Unit]) -> lis
             sources, targets = dying.get((tensor, moment)), born.get((operator.writes[0].tensor, moment))
             if not sources or not targets:
                 continue
-            reads = [_elements(network, access, event) for access in operator.reads if access.tensor == tensor]
-            writes = _elements(network, operator.writes[0], event)
-            if any(read[1] < writes[1] for read in reads):
+            reads = [_Touched(network, access, event) for access in operator.reads if access.tensor == tensor]
+            write = _Touched(network, operator.writes[0], event)
+            if any(read.size < write.size for read in reads):
                 continue
-            for source, byte in sources:
-                element = max(_element(read, byte, network, tensor) for read in reads)
-                for target, to in targets:
-                    above = _element(writes, to, network, operator.writes[0].tensor) - element
-                    result.append(InPlace(source, target, above))
+            for source, row in sources:
+                element = max(read.element(row) for read in reads)
+                result += [InPlace(source, target, write.element(to) - element) for target, to in targets]
     return result
 
 
 def _pieces(found: Sequence[Unit], moment: str) -> dict[tuple[int, int], list[tuple[tuple[int, int], int]]]:
-    """(tensor, moment) -> the pieces born (or dying) then, and their first bytes in the tensor."""
+    """(tensor, moment) -> the pieces born (or dying) then, and their first rows."""
     result: dict[tuple[int, int], list[tuple[tuple[int, int], int]]] = {}
     for index, unit in enumerate(found):
         if unit.buffer.kind == "tensor":
-            rows = unit.last - unit.first
-            size = unit.size // unit.height
-            starts = unit.low.tolist() if unit.height == rows else range(0, rows * size, size)
-            for piece, (when, low) in enumerate(zip(getattr(unit, moment).tolist(), starts, strict=True)):
-                result.setdefault((unit.buffer.index, when), []).append(((index, piece), unit.first * size + low))
+            for piece, (when, row) in enumerate(zip(getattr(unit, moment).tolist(), unit.starts.tolist(), strict=True)):
+                result.setdefault((unit.buffer.index, when), []).append(((index, piece), row))
     return result
 
 
-def _elements(network: Network, access: Access, event: Event) -> tuple[Int, int]:
-    """The rows that an event touches, in order, and their bytes."""
-    steps = slice(event.first, event.last)
-    rows = np.unique(expand(access.ranges.low[steps], access.ranges.high[steps])[0])
-    return rows, len(rows) * network.tensors[access.tensor].row_bytes
+class _Touched:
+    """The rows that an event handles through one access, in order, and the bytes of them all."""
 
+    def __init__(self, network: Network, access: Access, event: Event) -> None:
+        steps = slice(event.first, event.last)
+        self.rows = np.unique(expand(access.ranges.low[steps], access.ranges.high[steps])[0])
+        self.row_bytes = network.tensors[access.tensor].row_bytes
+        self.size = len(self.rows) * self.row_bytes
 
-def _element(touched: tuple[Int, int], byte: int, network: Network, tensor: int) -> int:
-    """Where a byte of the tensor comes among those that an event touches."""
-    size = network.tensors[tensor].row_bytes
-    return int(np.searchsorted(touched[0], byte // size)) * size
+    def element(self, row: int) -> int:
+        """The bytes handled before a row."""
+        return int(np.searchsorted(self.rows, row)) * self.row_bytes

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from math import gcd
 
 import numpy as np
 
@@ -106,8 +105,7 @@ class _Replay:
         if places and places[0] != self.plan.tensors[index]:
             raise InvalidPlan(f"tensor '{tensor.name}': offset {self.plan.tensors[index]}, but its row 0 is at {places[0]}")
         for row, offset in enumerate(places):
-            alignment = gcd(tensor.alignment, tensor.row_bytes) if row else tensor.alignment
-            self._check_place(self._row_name(index, row), offset, tensor.row_bytes, alignment)
+            self._check_place(self._row_name(index, row), offset, tensor.row_bytes, tensor.alignment)
 
     def _check_work(self, what: str, offset: int | None, size: int) -> None:
         if size and offset is None:

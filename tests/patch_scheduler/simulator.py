@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from math import gcd
 
 from patch_scheduler import Access, Event, Network, Operator, Plan, Schedule
 
@@ -66,8 +65,7 @@ class Simulator:
         places = []
         for index, tensor in enumerate(self.network.tensors):
             if index in self.plan.rows:
-                places += [(o, tensor.row_bytes, gcd(tensor.alignment, tensor.row_bytes)) for o in self.plan.rows[index]]
-                places.append((self.plan.rows[index][0], tensor.row_bytes, tensor.alignment))
+                places += [(offset, tensor.row_bytes, tensor.alignment) for offset in self.plan.rows[index]]
             else:
                 places.append((self.plan.tensors[index], tensor.size, tensor.alignment))
         for index, operator in enumerate(self.network.operators):
