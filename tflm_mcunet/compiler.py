@@ -87,7 +87,7 @@ def build(
         trace(f"schedule: {schedule}\nplan: {plan}")
     check_fit(plan, options)
     notes = {"model": source, "target": options.target, "compiler": f"tflm-mcunet {__version__}"}
-    emission = emit(planned.graph, planned.lowered, schedule, plan, prefix, notes)
+    emission = emit(planned.graph, planned.lowered, schedule, plan, prefix, notes, options.extras)
     return Program(prefix, options, original, planned, emission)
 
 

@@ -17,6 +17,9 @@ SIDES = (2, 3, 4)
 STRIPS = ((1, 2), (1, 3), (2, 2))
 """Grids that the search tries where rows stream inside a patch: upright strips keep the rows between patches."""
 
+CACHE_LINE = 32
+"""Bytes of a line of the Cortex-M7's and M55's data cache, which inputs that DMA writes must not share."""
+
 TRIED = 2
 """Candidates that get a full plan, best estimates first."""
 
@@ -104,6 +107,7 @@ def _macs(graph: Graph) -> int:
 
 
 def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Planned:
-    lowered = lower(graph)
+    keep, aligned = "keep-input" in options.extras, CACHE_LINE if "dma" in options.extras else 1
+    lowered = lower(graph, keep_inputs=keep, input_alignment=aligned)
     how, where = schedule(lowered.network, mode=mode, limit=options.sram_limit, minimize=options.minimize)  # type: ignore[arg-type]
     return Planned(graph, lowered, how, where, _macs(graph) - _macs(original))

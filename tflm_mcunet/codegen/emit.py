@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,9 @@ from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.source import Source
 
 MAX_PLACE = (1 << 16) - 1
+
+LARGE = 64
+"""Bytes from which on an array counts as weights where these have a section of their own."""
 
 C_TYPES = {
     np.dtype(np.int8): "int8_t",
@@ -54,18 +57,30 @@ def _templates() -> jinja2.Environment:
     )
 
 
-def emit(graph: Graph, lowered: Lowered, schedule: Schedule, plan: Plan, prefix: str, notes: Mapping[str, str]) -> Emission:
+def emit(
+    graph: Graph,
+    lowered: Lowered,
+    schedule: Schedule,
+    plan: Plan,
+    prefix: str,
+    notes: Mapping[str, str],
+    extras: Collection[str] = (),
+) -> Emission:
     """The C sources of a planned graph.
 
-    `prefix` names every public symbol; `notes` are lines for the file's head comment (model, target, version).
+    `prefix` names every public symbol; `notes` are lines for the file's head comment (model, target, version); `extras` are
+    those of the options.
     """
-    writer = _Writer(graph, lowered, schedule, plan, prefix)
+    writer = _Writer(graph, lowered, schedule, plan, prefix, f"{prefix.upper()}_WEIGHTS" if "external-weights" in extras else "")
     operators = [writer.operator(i, op) for i, op in enumerate(lowered.operators)]
     outputs = [writer.interface(t) for t in graph.outputs]
+    headers = sorted({f"mcu_{op['kernel']}.h" for op in operators} | {"mcu_rows.h"})
     values = {
         "prefix": prefix,
         "PREFIX": prefix.upper(),
         "notes": dict(notes),
+        "extras": extras,
+        "large": LARGE,
         "arena_bytes": max(1, plan.arena),
         "inputs": [writer.interface(t) for t in graph.inputs],
         "pulled": any(isinstance(op, Source) for op in lowered.operators),
@@ -74,10 +89,10 @@ def emit(graph: Graph, lowered: Lowered, schedule: Schedule, plan: Plan, prefix:
         "tensors": list(writer.descriptors.values()),
         "arrays": [*writer.constants, *writer.shared],
         "loops": [_loop(loop) for loop in writer.loops()],
-        "headers": sorted({f"mcu_{op['kernel']}.h" for op in operators} | {"mcu_rows.h"}),
+        "headers": headers,
     }
     files = {f"{prefix}{suffix}": _templates().get_template(f"model{suffix}.j2").render(values) for suffix in (".h", ".c")}
-    for header in _closure(values["headers"]):
+    for header in _closure([*headers, "mcu_camera.h"] if "camera" in extras else headers):
         files[header] = (_kernel_headers()[header]).read_text()
     return Emission(files, writer.constant_bytes)
 
@@ -95,13 +110,17 @@ def _loop(loop: Any) -> dict[str, Any]:
 class _Writer:
     """Names and formats everything that operators' records refer to."""
 
-    def __init__(self, graph: Graph, lowered: Lowered, schedule: Schedule, plan: Plan, prefix: str) -> None:
+    def __init__(
+        self, graph: Graph, lowered: Lowered, schedule: Schedule, plan: Plan, prefix: str, weights: str = ""
+    ) -> None:
+        """`weights` is a macro to write in front of large arrays."""
         self.graph, self.lowered, self.schedule, self.plan, self.prefix = graph, lowered, schedule, plan, prefix
         self.descriptors: dict[Tensor, dict[str, Any]] = {}
         self.arrays: dict[tuple[bool, str, bytes], str] = {}
         self.shared: list[dict[str, Any]] = []
         self.constants: list[dict[str, Any]] = []
         self.constant_bytes = 0
+        self.weights = weights
 
     def loops(self) -> list[Any]:
         steps = [op.steps for op in self.lowered.network.operators]
@@ -211,7 +230,10 @@ class _Writer:
         if key not in self.arrays:
             self.arrays[key] = name = re.sub(r"\W", "_", name)
             self.constant_bytes += data.nbytes
-            (self.constants if before_tensors else self.shared).append({"text": _array(name, data)})
+            text = _array(name, data)
+            if self.weights and data.nbytes >= LARGE:
+                text = text.replace("static const", f"static {self.weights} const", 1)
+            (self.constants if before_tensors else self.shared).append({"text": text})
         return self.arrays[key]
 
 
