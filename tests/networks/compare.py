@@ -139,11 +139,12 @@ DRIVER = """
 #include <stdio.h>
 #include <stdlib.h>
 #define CHECK(condition) do {{ if (!(condition)) {{ fprintf(stderr, "driver: " #condition "\\n"); exit(3); }} }} while (0)
+{functions}
 int main(void)
 {{
     FILE *file = fopen("input.bin", "rb");
     CHECK(file);
-{body}
+    {calls}
     fclose(file);
     return 0;
 }}
@@ -163,7 +164,8 @@ def run_sanitized(programs: Sequence[Program], samples: int = 2, seed: int = 0) 
             blob += b"".join(value.tobytes() for sample in batch_samples for value in sample)
             body += _calls(program, samples)
         (batch.folder / "input.bin").write_bytes(blob)
-        (batch.folder / "driver.c").write_text(DRIVER.format(body="\n".join(body)))
+        calls = "\n    ".join(f"run_{program.prefix}(file);" for program in programs)
+        (batch.folder / "driver.c").write_text(DRIVER.format(functions="\n".join(body), calls=calls))
         external = [f"-D{p.prefix.upper()}_EXTERNAL_ARENA" for p in programs]
         flags = [*HOST_FLAGS, *FLAGS, *external, "-o", str(batch.folder / "driver"), "-lm"]
         assert not (said := batch.compile(host_compiler(), batch.folder / "driver.c", *flags)), said
@@ -174,20 +176,21 @@ def run_sanitized(programs: Sequence[Program], samples: int = 2, seed: int = 0) 
 def _calls(program: Program, samples: int) -> Iterator[str]:
     """C that runs one model on its samples in input.bin."""
     prefix, upper = program.prefix, program.prefix.upper()
-    yield "    {"
-    yield f"        unsigned char *arena = malloc({upper}_ARENA_BYTES);"
-    yield "        unsigned sum = 0; int sample; size_t byte;"
-    yield f"        {prefix}_set_arena(arena);"
-    yield f"        for (sample = 0; sample < {samples}; ++sample) {{"
+    yield f"static void run_{prefix}(FILE *file)"
+    yield "{"
+    yield f"    unsigned char *arena = malloc({upper}_ARENA_BYTES);"
+    yield "    unsigned sum = 0; int sample; size_t byte;"
+    yield f"    {prefix}_set_arena(arena);"
+    yield f"    for (sample = 0; sample < {samples}; ++sample) {{"
     for index in range(len(program.graph.inputs)):
         size = f"{upper}_INPUT_{index}_BYTES"
-        yield f"            CHECK(fread({prefix}_input({index}), 1, {size}, file) == {size});"
-    yield f"            CHECK({prefix}_invoke() == 0);"
+        yield f"        CHECK(fread({prefix}_input({index}), 1, {size}, file) == {size});"
+    yield f"        CHECK({prefix}_invoke() == 0);"
     for index in range(len(program.graph.outputs)):
-        yield f"            for (byte = 0; byte < {upper}_OUTPUT_{index}_BYTES; ++byte) {{"
-        yield f"                sum += ((const unsigned char *){prefix}_output({index}))[byte];"
-        yield "            }"
-    yield "        }"
-    yield f'        printf("{prefix} %u\\n", sum);'
-    yield "        free(arena);"
+        yield f"        for (byte = 0; byte < {upper}_OUTPUT_{index}_BYTES; ++byte) {{"
+        yield f"            sum += ((const unsigned char *){prefix}_output({index}))[byte];"
+        yield "        }"
     yield "    }"
+    yield f'    printf("{prefix} %u\\n", sum);'
+    yield "    free(arena);"
+    yield "}"

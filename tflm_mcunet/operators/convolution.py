@@ -27,10 +27,10 @@ def strides_are_positive(op: Windowed) -> str | None:
 
 
 def window_fits_16_bits(op: Windowed) -> str | None:
-    """Windows (with their dilation), strides and images measure from 1 to 32,767 along each axis."""
+    """Windows with their dilation, dilations, strides and images measure from 1 to 32,767 along each axis."""
     reach = ((size - 1) * dilation + 1 for size, dilation in zip(op.window, op.dilation, strict=True))
     shapes = (extent for tensor in (*op.present_inputs, op.output) for extent in tensor.shape)
-    wrong = [size for size in (*op.stride, *reach, *shapes) if not 1 <= size < 1 << 15]
+    wrong = [size for size in (*op.stride, *op.dilation, *reach, *shapes) if not 1 <= size < 1 << 15]
     return f"{wrong[0]}" if wrong else None
 
 
