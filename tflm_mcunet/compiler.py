@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
-from patch_scheduler import Plan, Schedule, live_bytes, validate
+from patch_scheduler import Plan, Schedule, validate
 from tflm_mcunet import __version__
 from tflm_mcunet.codegen.emit import Emission, emit
 from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Graph
-from tflm_mcunet.kernels import select_kernels
+from tflm_mcunet.kernels.choice import plan_with_kernels
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes import int8_edges, pull_input, rewrite
-from tflm_mcunet.planning import Planned, plan_graph
+from tflm_mcunet.planning import Planned
 from tflm_mcunet.tflite.reader import read
 
 
@@ -49,14 +48,6 @@ class Program:
     def plan(self) -> Plan:
         return self.planned.plan
 
-    @cached_property
-    def live_bytes(self) -> list[int]:
-        """Per scheduled operator, the most bytes that live during one of its events."""
-        most = [0] * len(self.lowered.operators)
-        for event, bytes_ in zip(self.schedule.events, live_bytes(self.lowered.network, self.schedule), strict=True):
-            most[event.operator] = max(most[event.operator], int(bytes_))
-        return most
-
 
 def build(
     model: bytes, source: str = "model", options: Options | None = None, trace: Callable[[str], None] | None = None
@@ -79,8 +70,7 @@ def build(
     graph = rewrite(int8_edges(original) if options.io == "int8" else original, trace=trace)
     if options.input == "pull":
         graph = pull_input(graph)
-    graph = select_kernels(graph, options.board.features)
-    planned = plan_graph(graph, options)
+    planned = plan_with_kernels(graph, options)
     schedule, plan = planned.schedule, planned.plan
     validate(planned.lowered.network, schedule, plan)
     if trace is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
-from patch_scheduler import Network, Plan, Schedule, peaks, schedule
+from patch_scheduler import Network, Plan, Schedule, live_bytes, peaks, schedule
 from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.options import Options
@@ -33,6 +34,14 @@ class Planned:
     schedule: Schedule
     plan: Plan
     macs_recomputed: int = 0
+
+    @cached_property
+    def live_bytes(self) -> list[int]:
+        """Per scheduled operator, the most bytes that live during one of its events."""
+        most = [0] * len(self.lowered.operators)
+        for event, bytes_ in zip(self.schedule.events, live_bytes(self.lowered.network, self.schedule), strict=True):
+            most[event.operator] = max(most[event.operator], int(bytes_))
+        return most
 
 
 def plan_graph(graph: Graph, options: Options) -> Planned:

@@ -54,7 +54,7 @@ def _operator(program: Program, position: int, op: Operator) -> dict[str, Any]:
         "details": op.describe(),
         "macs": op.macs,
         "macs_executed": op.macs_executed,
-        "sram": program.live_bytes[position],
+        "sram": program.planned.live_bytes[position],
         "scratch": op.scratch + op.scratch_per_step * program.schedule.block[position],
         "weights": sum(t.bytes for t in op.present_inputs if t.constant),
         "weight_bytes_fetched": op.weight_bytes_fetched,

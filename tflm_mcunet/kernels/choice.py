@@ -1,0 +1,58 @@
+"""Fast kernels need scratch memory: chooses, per operator, between the fastest kernel and the one that needs least."""
+
+from __future__ import annotations
+
+from tflm_mcunet.graph import Graph
+from tflm_mcunet.kernels import select_kernels
+from tflm_mcunet.operators.base import Operator
+from tflm_mcunet.options import Options
+from tflm_mcunet.planning import Planned, plan_graph
+
+ROUNDS = 3
+STEP = 0.96
+"""Each round lets fast kernels have less memory: their scratch has one address during all of their events."""
+
+
+def plan_with_kernels(graph: Graph, options: Options) -> Planned:
+    """The fastest kernels where they fit the limit; for the least SRAM, fast ones wherever they do not enlarge the arena."""
+    fast = select_kernels(graph, options.board.features)
+    planned = plan_graph(fast, options)
+    if fast is graph or _is_enough(planned, options):
+        return planned
+    lean = plan_graph(graph, options)
+    if lean.plan.arena >= planned.plan.arena:
+        return planned
+    goal = _goal(lean, options)
+    allowance = float(goal)
+    for _ in range(ROUNDS):
+        mixed = plan_graph(_mixed(graph, fast, lean, int(allowance)), options)
+        if mixed.plan.arena <= goal:
+            return mixed
+        allowance *= STEP
+    return lean
+
+
+def _is_enough(planned: Planned, options: Options) -> bool:
+    limit = options.sram_limit
+    return options.minimize != "sram" and (limit is None or planned.plan.arena <= limit)
+
+
+def _goal(lean: Planned, options: Options) -> int:
+    limit = options.sram_limit
+    return lean.plan.arena if options.minimize == "sram" or limit is None else max(limit, lean.plan.arena)
+
+
+def _mixed(graph: Graph, fast: Graph, lean: Planned, allowance: int) -> Graph:
+    """Fast kernels for the operators that stay within the allowance with them. Patches of an operator share its index."""
+    live: dict[int, int] = {}
+    for op, peak in zip(lean.lowered.operators, lean.live_bytes, strict=True):
+        live[op.index] = max(live.get(op.index, 0), peak)
+    pairs = zip(graph.operators, fast.operators, strict=True)
+    return graph.exchange(
+        {slow: quick for slow, quick in pairs if live.get(slow.index, 0) + _extra_scratch(slow, quick) <= allowance}
+    )
+
+
+def _extra_scratch(slow: Operator, quick: Operator) -> int:
+    """Bytes that the fast kernel needs beyond the other, in events of one step."""
+    return quick.scratch + quick.scratch_per_step - slow.scratch - slow.scratch_per_step
