@@ -16,7 +16,7 @@ struct mcu_broadcast {
 
 /* A run is a function of its own: inlined into the loops around it, it would run out of registers. */
 #if defined(__GNUC__) || defined(__clang__)
-#define MCU_RUN static inline __attribute__((noinline))
+#define MCU_RUN static __attribute__((noinline, unused))
 #else
 #define MCU_RUN static inline
 #endif
