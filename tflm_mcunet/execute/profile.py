@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tflm_mcunet.execute.counting import Counts
+from tflm_mcunet.execute.counting import Counts, Part
 from tflm_mcunet.execute.cycles import modelled_cycles
 from tflm_mcunet.execute.disassembly import Instruction
 from tflm_mcunet.execute.image import Image
@@ -42,18 +42,18 @@ def event_calls(image: Image, code: Mapping[int, Instruction], prefix: str) -> l
     ]
 
 
+def parts(events: Sequence[int]) -> list[int]:
+    """The part that each event begins, from the operator of each; none for a single operator, which compilers inline."""
+    return [operator + 1 for operator in events] if len(set(events)) > 1 else []
+
+
 def split(counts: Counts, operators: int, code: Mapping[int, Instruction] | None) -> Profile:
-    """The profile of an inference counted with operator i as part i + 1; without `code` there are no modelled cycles."""
+    """The profile of an inference counted by `parts`; without `code` there are no modelled cycles."""
 
     def work(number: int) -> Work:
-        part = counts.parts.get(number)
-        if part is None:
-            return Work(0, None if code is None else 0)
+        part = counts.parts.get(number, Part({}, {}))
         return Work(part.total, None if code is None else modelled_cycles(code, part))
 
+    if operators == 1:
+        return Profile((work(0),), Work(0, None if code is None else 0))
     return Profile(tuple(work(index + 1) for index in range(operators)), work(0))
-
-
-def parts(events: Sequence[int]) -> list[int]:
-    """The part that each event begins, from the operator of each."""
-    return [operator + 1 for operator in events]

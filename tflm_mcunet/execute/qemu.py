@@ -111,10 +111,11 @@ def _run_in(
     image = build_image(model, core, folder, flags)
     harness.write_samples(model, samples, folder)
     code = disassemble(image) if measure and (events is not None or core.name == cycles.CORE) else {}
-    calls = event_calls(image, code, model.prefix) if events is not None else []
-    plugin = ["-plugin", plugin_argument(image, folder, calls, parts(events or ()))] if measure else []
+    order = parts(events or ())
+    calls = event_calls(image, code, model.prefix) if order else []
+    plugin = ["-plugin", plugin_argument(image, folder, calls, order)] if measure else []
     _emulate([emulator, *_machine(core), *plugin, "-kernel", "image.elf"], folder, image, timeout)
-    counts = read_counts(image, folder, len(events or ())) if measure else None
+    counts = read_counts(image, folder, len(order)) if measure else None
     timed = code if core.name == cycles.CORE else None
     return Execution(
         core.name,

@@ -1,0 +1,244 @@
+"""Fits the cost model to profiles of emulated cores and writes tflm_mcunet/cost/*.json and RESULTS.md.
+
+    python benchmarks/cost/fit.py
+    python benchmarks/cost/fit.py --cores cortex-m4
+
+Each network is profiled layer by layer and as a stream, operator by operator; per family of kernels, non-negative least squares
+give the coefficients. For the error, each network is estimated by a model fitted to everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from absl import app, flags
+from numpy.typing import NDArray
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.cost.synthetic import chain  # noqa: E402
+from tests.networks.generate import generate_seeded  # noqa: E402
+from tflm_mcunet.compiled import Compiled  # noqa: E402
+from tflm_mcunet.compiler import build  # noqa: E402
+from tflm_mcunet.cost.features import features  # noqa: E402
+from tflm_mcunet.cost.model import ANY  # noqa: E402
+from tflm_mcunet.errors import Error  # noqa: E402
+from tflm_mcunet.operators import OPERATORS  # noqa: E402
+from tflm_mcunet.options import Options  # noqa: E402
+
+CORES = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m55")
+SCHEDULES: Mapping[str, Mapping[str, str]] = {
+    "layers": {},
+    "stream": {"schedule": "stream", "minimize": "sram"},
+    # The kernels that any core falls back to, compiled for this one.
+    "portable": {"target": "cortex-m3"},
+}
+REPORTED = ("layers", "stream")
+CHAINS, RANDOM = 30, 40
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("shared", str(ROOT.parent / "shared"), "folder that holds models/")
+flags.DEFINE_list("cores", list(CORES), "emulated cores to profile and fit")
+flags.DEFINE_string("samples", None, "a file to keep profiles in; where it exists they are read from it instead of measured")
+
+Matrix = NDArray[np.float64]
+Coefficients = dict[str, dict[str, float]]
+
+
+class Sample(NamedTuple):
+    """What one operator took."""
+
+    network: str
+    schedule: str
+    family: str
+    values: dict[str, float]
+    instructions: int
+    cycles: int | None
+
+
+# ---- profiles ----
+
+
+def networks() -> Iterator[tuple[str, bytes]]:
+    """Real models, whose names are paths' stems, and generated ones, whose names start with a sign."""
+    paths = [*sorted((Path(FLAGS.shared) / "models").glob("*.tflite")), ROOT / "examples" / "fashion_mnist" / "model.tflite"]
+    for path in paths:
+        yield path.stem if path.stem != "model" else path.parent.name, path.read_bytes()
+    for seed in range(CHAINS):
+        yield f"#chain {seed}", chain(seed)
+    for seed in range(RANDOM):
+        yield f"#random {seed}", generate_seeded(seed, OPERATORS, 12).model
+
+
+def profile(name: str, model: bytes, schedule: str, core: str) -> list[Sample]:
+    """The samples of one network."""
+    options = Options(**{"target": core, "io": "int8", "name": "model"} | SCHEDULES[schedule])  # type: ignore[arg-type]
+    compiled = Compiled(model, build(model, name, options))
+    execution = compiled.bench(on=core, profile=True)
+    program = compiled.program
+    assert execution.profile is not None
+    samples = []
+    for index, (op, work) in enumerate(zip(program.lowered.operators, execution.profile.operators, strict=True)):
+        found = features(op, program.schedule.block[index])
+        samples.append(Sample(name, schedule, found.family, dict(found.values), work.instructions, work.cycles))
+    return samples
+
+
+def profiles(core: str) -> list[Sample]:
+    """The samples of all networks on one core."""
+    samples: list[Sample] = []
+    start = time.monotonic()
+    for name, model in networks():
+        for schedule in SCHEDULES:
+            if schedule == "portable" and (core == "cortex-m3" or not name.startswith("#chain")):
+                continue
+            try:
+                samples += profile(name, model, schedule, core)
+            except Error as error:
+                print(f"{core} {name} {schedule}: left out: {error}", flush=True)
+    print(f"{core}: {len(samples)} operators profiled in {time.monotonic() - start:.0f} s", flush=True)
+    return samples
+
+
+# ---- fitting ----
+
+
+def nonnegative(a: Matrix, b: Matrix) -> Matrix:
+    """The x >= 0 with least |a x - b| (Lawson and Hanson's active sets)."""
+    x = np.zeros(a.shape[1])
+    active = np.zeros(a.shape[1], bool)
+    for _ in range(6 * a.shape[1]):
+        gradient = a.T @ (b - a @ x)
+        gradient[active] = -np.inf
+        if gradient.max() <= 1e-9 * max(np.abs(a.T @ b).max(), 1e-30):
+            break
+        active[gradient.argmax()] = True
+        while True:
+            solution = np.zeros_like(x)
+            solution[active] = np.linalg.lstsq(a[:, active], b, rcond=None)[0]
+            if (solution[active] > 0).all():
+                break
+            falling = active & (solution <= 0)
+            step = np.min(x[falling] / np.maximum(x[falling] - solution[falling], 1e-300))
+            x = x + step * (solution - x)
+            active &= x > 1e-12 * max(x.max(), 1e-300)
+            if not active.any():
+                break
+        x = solution
+    return x
+
+
+def fit_family(samples: Sequence[Sample], measured: Sequence[float]) -> dict[str, float]:
+    """Coefficients of one family. Large operators count more, but less than their size would have it."""
+    names = sorted({name for sample in samples for name in sample.values})
+    a = np.array([[sample.values.get(name, 0.0) for name in names] for sample in samples])
+    b = np.array(measured, float)
+    weights = 1 / np.maximum(b, 1.0) ** 0.75
+    a, b = a * weights[:, None], b * weights
+    scale = np.maximum(np.linalg.norm(a, axis=0), 1e-30)
+    found = nonnegative(a / scale, b) / scale
+    return {name: float(f"{value:.4g}") for name, value in zip(names, found, strict=True) if value > 0}
+
+
+def fit(samples: Sequence[Sample], figure: str) -> Coefficients:
+    """Coefficients of all families for `instructions` or `cycles`."""
+    families = defaultdict(list)
+    for sample in samples:
+        families[sample.family].append(sample)
+    found = {family: fit_family(own, [getattr(s, figure) for s in own]) for family, own in sorted(families.items())}
+    return {ANY: fit_family(samples, [getattr(s, figure) for s in samples]), **found}
+
+
+def estimate(coefficients: Coefficients, sample: Sample) -> float:
+    """The estimate for one sample."""
+    family = coefficients.get(sample.family, coefficients[ANY])
+    return sum(family.get(name, 0.0) * value for name, value in sample.values.items())
+
+
+def errors(samples: Sequence[Sample], figure: str) -> dict[str, dict[str, float]]:
+    """Relative errors of whole real networks, by name and schedule, each estimated by a model that has not seen it."""
+    found: dict[str, dict[str, float]] = {}
+    for name in dict.fromkeys(sample.network for sample in samples):
+        if name.startswith("#"):
+            continue
+        coefficients = fit([sample for sample in samples if sample.network != name], figure)
+        for schedule in REPORTED:
+            own = [sample for sample in samples if (sample.network, sample.schedule) == (name, schedule)]
+            if own:
+                total = sum(getattr(sample, figure) for sample in own)
+                found.setdefault(name, {})[schedule] = sum(estimate(coefficients, sample) for sample in own) / total - 1
+    return found
+
+
+def summary(found: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """Mean and worst, and the error of every network."""
+    values = [abs(error) for by_schedule in found.values() for error in by_schedule.values()]
+    rounded = {name: {key: round(error, 4) for key, error in own.items()} for name, own in found.items()}
+    return {"mean": round(float(np.mean(values)), 4), "worst": round(max(values), 4), "networks": rounded}
+
+
+def model(samples: Sequence[Sample]) -> dict[str, Any]:
+    """The content of one core's file."""
+    data: dict[str, Any] = {"error": summary(errors(samples, "instructions")), "instructions": fit(samples, "instructions")}
+    if samples[0].cycles is not None:
+        data |= {"cycles_error": summary(errors(samples, "cycles")), "cycles": fit(samples, "cycles")}
+    return data
+
+
+# ---- results ----
+
+
+def markdown(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """RESULTS.md: the cross-validated error per network and core."""
+    columns = [(core, key) for core, data in models.items() for key in ("error", "cycles_error") if key in data]
+    titles = [core + (", modelled cycles" if key == "cycles_error" else "") for core, key in columns]
+    lines = ["| network | schedule | " + " | ".join(titles) + " |", "| --- | --- |" + " ---: |" * len(columns)]
+    names = dict.fromkeys(name for data in models.values() for name in data["error"]["networks"])
+    for name in names:
+        for schedule in REPORTED:
+            found = (models[core][key]["networks"].get(name, {}).get(schedule) for core, key in columns)
+            lines.append(f"| {name} | {schedule} | " + " | ".join("" if e is None else f"{e:+.1%}" for e in found) + " |")
+    for label in ("mean", "worst"):
+        lines.append(f"| **{label}** | | " + " | ".join(f"**{models[core][key][label]:.1%}**" for core, key in columns) + " |")
+    return (
+        "# Error of the cost model\n\nEstimated instructions of a whole network against those executed, where the model was "
+        "fitted to everything but\nthat network. Reproduced, with the coefficients in tflm_mcunet/cost/, by\n\n"
+        "    python benchmarks/cost/fit.py\n\n" + "\n".join(lines) + "\n"
+    )
+
+
+def obtain(core: str) -> list[Sample]:
+    """The core's samples, measured or from the file that keeps them."""
+    kept = Path(FLAGS.samples) if FLAGS.samples else None
+    data = json.loads(kept.read_text()) if kept and kept.exists() else {}
+    if core not in data:
+        data[core] = profiles(core)
+        if kept:
+            kept.write_text(json.dumps(data))
+    return [Sample(*entry) for entry in data[core]]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Profiles, fits and writes."""
+    if len(arguments) > 1:
+        raise app.UsageError(f"unexpected argument {arguments[1]}")
+    folder = ROOT / "tflm_mcunet" / "cost"
+    for core in FLAGS.cores:
+        data = model(obtain(core))
+        (folder / f"{core}.json").write_text(json.dumps(data, indent=1) + "\n")
+        print(f"{core}: mean error {data['error']['mean']:.1%}, worst {data['error']['worst']:.1%}", flush=True)
+    models = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    (HERE / "RESULTS.md").write_text(markdown(models))
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,98 @@
+"""Networks that no one would train: chains of layers whose shapes are spread over what models have, to fit the cost model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.build import ModelBuilder
+
+CHANNELS = (3, 8, 12, 16, 24, 32, 40, 48, 64, 96, 128)
+SIDES = (3, 4, 5, 7, 10, 12, 15, 20, 28)
+LAYERS = 9
+
+
+class _Chain:
+    """A chain of layers under construction; `at` is the last tensor."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.b = ModelBuilder()
+        side = int(self.rng.choice(SIDES))
+        self.at = self.b.input((1, side, side, int(self.rng.choice(CHANNELS))))
+
+    def layers(self) -> bytes:
+        for _ in range(LAYERS):
+            kind = self.rng.choice(["pointwise", "depthwise", "convolution", "add", "reduce"], p=[0.3, 0.4, 0.15, 0.1, 0.05])
+            getattr(self, kind)()
+        _, height, width, channels = self.b.shape(self.at)
+        self.fully_connected(height * width * channels)
+        return self.b.build([self.at])
+
+    def pointwise(self) -> None:
+        self._convolution(1, 1)
+
+    def convolution(self) -> None:
+        self._convolution(int(self.rng.choice((3, 5))), int(self.rng.choice((1, 2))))
+
+    def depthwise(self) -> None:
+        size, stride = int(self.rng.choice((3, 3, 5, 7))), int(self.rng.choice((1, 1, 2)))
+        channels = self.b.shape(self.at)[3]
+        weights, bias = self._weights((1, size, size, channels), channels, 3)
+        y, activation = self._output(channels, stride)
+        values = {"strideH": stride, "strideW": stride, "depthMultiplier": 1, "fusedActivationFunction": activation}
+        self.b.operator("DEPTHWISE_CONV_2D", [self.at, weights, bias], [y], "DepthwiseConv2DOptions", **values)
+        self.at = y
+
+    def add(self) -> None:
+        before = self.at
+        self._convolution(1, 1, channels=self.b.shape(before)[3])
+        y = self.b.tensor(self.b.shape(before), scale=0.08, zero_point=3)
+        self.b.operator("ADD", [before, self.at], [y], "AddOptions")
+        self.at = y
+
+    def reduce(self) -> None:
+        if self.b.shape(self.at)[1] > 4:
+            _, height, width, channels = self.b.shape(self.at)
+            quantization = self.b.tensors[self.at].quantization
+            scale, zero = quantization.scale[0], quantization.zeroPoint[0]
+            y = self.b.tensor((1, height // 2, width // 2, channels), scale=scale, zero_point=zero)
+            values = {"filterHeight": 2, "filterWidth": 2, "strideH": 2, "strideW": 2, "padding": 1}
+            kind = "AVERAGE_POOL_2D" if self.rng.integers(2) else "MAX_POOL_2D"
+            self.b.operator(kind, [self.at], [y], "Pool2DOptions", **values)
+            self.at = y
+
+    def fully_connected(self, inputs: int) -> None:
+        outputs = int(self.rng.choice((2, 10, 64)))
+        flat = self.b.tensor((1, inputs), scale=0.05)
+        self.b.operator("RESHAPE", [self.at], [flat], "ReshapeOptions", newShape=[1, inputs])
+        weights = self.b.constant(self.rng.integers(-127, 128, (outputs, inputs)), scale=0.01)
+        bias = self.b.constant(self.rng.integers(-999, 999, outputs), np.int32, scale=0.05 * 0.01)
+        y = self.b.tensor((1, outputs), scale=3.0)
+        self.b.operator("FULLY_CONNECTED", [flat, weights, bias], [y], "FullyConnectedOptions")
+        self.at = y
+
+    def _convolution(self, size: int, stride: int, channels: int = 0) -> None:
+        depth = self.b.shape(self.at)[3]
+        channels = channels or int(self.rng.choice(CHANNELS[1:]))
+        weights, bias = self._weights((channels, size, size, depth), channels, 0)
+        y, activation = self._output(channels, stride)
+        values = {"strideH": stride, "strideW": stride, "fusedActivationFunction": activation}
+        self.b.operator("CONV_2D", [self.at, weights, bias], [y], "Conv2DOptions", **values)
+        self.at = y
+
+    def _weights(self, shape: tuple[int, ...], channels: int, axis: int) -> tuple[int, int]:
+        scales = self.rng.uniform(0.002, 0.01, channels)
+        weights = self.b.constant(self.rng.integers(-127, 128, shape), scale=scales, axis=axis)
+        return weights, self.b.constant(self.rng.integers(-999, 999, channels), np.int32, scale=scales * 0.05)
+
+    def _output(self, channels: int, stride: int) -> tuple[int, int]:
+        """The next layer's output and its activation: mostly RELU, whose zero point is the least value."""
+        _, height, width, _ = self.b.shape(self.at)
+        shape = 1, -(-height // stride), -(-width // stride), channels
+        rectified = int(self.rng.integers(3) > 0)
+        return self.b.tensor(shape, scale=0.05, zero_point=-128 if rectified else 5), rectified
+
+
+def chain(seed: int) -> bytes:
+    """The network of a seed: ten layers or so of any kind, one after the other, and a fully connected one."""
+    return _Chain(seed).layers()

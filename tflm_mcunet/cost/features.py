@@ -1,0 +1,146 @@
+"""What an operator's work consists of, as counts: the features of the cost model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tflm_mcunet.operators.base import Operator
+from tflm_mcunet.operators.conv_2d import Conv2D
+from tflm_mcunet.operators.convolution import Windowed
+from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
+from tflm_mcunet.operators.fully_connected import FullyConnected
+
+
+@dataclass(frozen=True)
+class Features:
+    """The family of kernels that share coefficients, and the counts that these multiply.
+
+    event: calls of the kernel. row: steps of the schedule. value: outputs. mac: multiply-accumulates. gather: inputs that are
+    copied or expanded first; piece: contiguous parts in which they are copied. group: pixels that are computed together, blocks
+    of a row's columns where depthwise. start: channels that are set up, once per strip of rows. read: inputs of operators
+    without weights.
+    """
+
+    family: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a kernel rounds up: pixels and output channels that it computes together, taps that it takes at a time."""
+
+    pixels: int = 1
+    channels: int = 1
+    taps: int = 1
+
+
+PLAIN = Tiling()
+DSP = Tiling(pixels=3, channels=2, taps=4)
+MVE = Tiling(pixels=4, channels=4, taps=16)
+COLUMNS = 4
+"""Columns of a block of the depthwise kernels for the DSP extension."""
+
+
+def features(op: Operator, block: int) -> Features:
+    """The features of `op` where its events are `block` steps each."""
+    if isinstance(op, FullyConnected):
+        return _fully_connected(op, block)
+    if isinstance(op, DepthwiseConv2D):
+        return _depthwise(op, block)
+    if isinstance(op, Conv2D):
+        return _convolution(op, block)
+    values = {
+        "event": _up(op.steps, block),
+        "row": op.steps,
+        "value": sum(t.elements for t in op.outputs),
+        "read": sum(t.elements for t in op.present_inputs if not t.constant),
+        "mac": op.macs_executed,
+    }
+    if isinstance(op, Windowed):
+        values["mac"] = op.output.elements * op.window[0] * op.window[1]
+    return Features(_family(op), values)
+
+
+def _convolution(op: Conv2D, block: int) -> Features:
+    tiling = _tiling(op)
+    _, height, width, channels = op.output.nhwc
+    taps = op.weights[0].size
+    full, rest = divmod(op.steps, block)
+    groups = full * _up(block * width, tiling.pixels) + _up(rest * width, tiling.pixels)
+    outputs = groups * tiling.pixels * _rounded(channels, tiling.channels)
+    pieces = op.window[0] * (op.window[1] if tiling == PLAIN else 1)
+    values = {
+        "event": full + bool(rest),
+        "row": height,
+        "group": groups,
+        "value": outputs,
+        "mac": outputs * _rounded(taps, tiling.taps),
+        "gather": groups * tiling.pixels * _rounded(taps, tiling.taps) * op.groups,
+        "piece": groups * tiling.pixels * pieces * op.groups,
+    }
+    return Features(_family(op, "pointwise" if op.pointwise else ""), values)
+
+
+def _depthwise(op: DepthwiseConv2D, block: int) -> Features:
+    _, height, width, channels = op.output.nhwc
+    window = op.window[0] * op.window[1]
+    if type(op) is DepthwiseConv2D:
+        values = {
+            "event": _up(op.steps, block),
+            "row": height,
+            "group": height * width,
+            "value": op.output.elements,
+            "mac": op.output.elements * window,
+        }
+        return Features(_family(op), values)
+    strip = min(getattr(op, "strip", block), block)
+    strips = op.steps // block * _up(block, strip) + _up(op.steps % block, strip)
+    kernel = getattr(op, "kernel", max(op.window))
+    rows = op.steps * op.stride[0] + strips * max(0, kernel - op.stride[0])
+    values = {
+        "event": _up(op.steps, block),
+        "row": height,
+        "start": strips * channels,
+        "group": height * channels * _up(width, COLUMNS),
+        "value": op.output.elements,
+        "gather": rows * op.input(0).nhwc[2] * op.input(0).nhwc[3],
+    }
+    return Features(_family(op, f"{kernel}x{kernel}/{op.stride[0]}"), values)
+
+
+def _fully_connected(op: FullyConnected, block: int) -> Features:
+    taps = op.weights.shape[-1]
+    vectors = op.output.elements // op.output.shape[-1]
+    values = {
+        "event": _up(op.steps, block),
+        "row": vectors,
+        "value": op.output.elements,
+        "mac": op.output.elements * _rounded(taps, _tiling(op).taps),
+        "gather": vectors * taps,
+    }
+    return Features(_family(op), values)
+
+
+def _family(op: Operator, variant: str = "") -> str:
+    """The operator's class, which names its kernel, and what selects one of several functions."""
+    parts = [type(op).__name__, variant]
+    tail = getattr(op, "tail", "")
+    if tail == "raw":
+        parts.append(tail)
+    if getattr(op, "linear", None) is not None:
+        parts.append("linear")
+    return " ".join(filter(None, parts))
+
+
+def _tiling(op: Operator) -> Tiling:
+    name = type(op).__name__
+    return DSP if name.endswith("Dsp") else MVE if name.endswith("Mve") else PLAIN
+
+
+def _up(amount: int, unit: int) -> int:
+    return -(-amount // unit)
+
+
+def _rounded(amount: int, unit: int) -> int:
+    return _up(amount, unit) * unit
