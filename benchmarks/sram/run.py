@@ -1,0 +1,123 @@
+"""The SRAM table: the least arenas of streamed schedules next to other engines, and what 1.25 times the least costs.
+
+    python benchmarks/sram/run.py --models ../shared/models [--mobilenet mobilenet_v2_224.tflite]
+
+Writes RESULTS.md and results.json beside this file. The MobileNetV2 is made by mobilenet_v2.py.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import app, flags
+
+import tflm_mcunet
+
+MODELS = flags.DEFINE_string("models", None, "folder of the reference models", required=True)
+MOBILENET = flags.DEFINE_string("mobilenet", None, "the int8 MobileNetV2-1.0 224x224, if it was made")
+PRICE = flags.DEFINE_bool("price", True, "also run the emulated Cortex-M7: slower")
+HERE = Path(__file__).parent
+
+# Other engines on these models: TFLM's arena; TinyEngine with image; TinyTS with input in / out (../../docs/ARCHITECTURE.md).
+PEERS: dict[str, tuple[str, str, str]] = {
+    "mcunet_vww1_80": ("219,684", "66,784", "36,960 / 34,448"),
+    "person_detection_fpn": ("379,740", "257,448", "fails"),
+    "mcunet_in3_320kb": ("493,000", "260,000", "168,256 / 141,104"),
+    "mlperf_vww_mobilenet96": ("100,660", "wrong output", "29,568 / 13,824"),
+    "mlperf_ic_resnet8": ("54,340", "fails", "14,080 / 13,568"),
+    "mlperf_kws_dscnn": ("22,772", "fails", "9,920 / 9,920"),
+    "tflm_person_detect": ("82,292", "wrong output", "14,976 / 13,824, wrong output"),
+    "mobilenet_v2_224": ("about 1,500,000", "", ""),
+}
+
+
+def least(path: Path, feed: str) -> tuple[dict[str, Any], float]:
+    """Report of the smallest schedule that computes nothing twice, after a comparison with TFLM, and the seconds it took."""
+    start = time.perf_counter()
+    compiled = tflm_mcunet.compile(path, io="int8", minimize="sram", input=feed)
+    seconds = time.perf_counter() - start
+    verification = compiled.verify(samples=2)
+    if not verification.passed:
+        raise SystemExit(f"{path}: {verification.first}")
+    return compiled.report, seconds
+
+
+def measured(path: Path, **options: Any) -> dict[str, int]:
+    """Arena, instructions, code and fetched weights on the emulated Cortex-M7."""
+    compiled = tflm_mcunet.compile(path, io="int8", target="cortex-m7", **options)
+    execution = compiled.bench(on="cortex-m7")
+    return {
+        "arena": compiled.report["sram"]["arena"],
+        "instructions": execution.instructions,
+        "text": execution.model.text,
+        "rodata": execution.model.rodata,
+        "weight_bytes_fetched": compiled.report["flash"]["weight_bytes_fetched"],
+    }
+
+
+def price(path: Path) -> dict[str, dict[str, int]]:
+    """Layer by layer, at 1.25 times the least SRAM of the same kernels, and at the least SRAM."""
+    smallest = measured(path, minimize="sram")
+    return {
+        "layer": measured(path, schedule="layer"),
+        "at 1.25x": measured(path, sram=smallest["arena"] * 5 // 4),
+        "least": smallest,
+    }
+
+
+def main(argv: Sequence[str]) -> None:
+    """Writes both tables."""
+    paths = {name: Path(MODELS.value) / f"{name}.tflite" for name in PEERS if name != "mobilenet_v2_224"}
+    if MOBILENET.value:
+        paths["mobilenet_v2_224"] = Path(MOBILENET.value)
+    results: dict[str, Any] = {}
+    for name, path in paths.items():
+        (whole, seconds), (pulled, _) = least(path, "whole"), least(path, "pull")
+        results[name] = {"whole": whole["sram"], "pulled": pulled["sram"], "seconds": round(seconds, 2)}
+        if PRICE.value and name != "mobilenet_v2_224":
+            results[name]["price"] = price(path)
+        print(name, results[name]["whole"]["arena"], results[name]["pulled"]["arena"])
+    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    (HERE / "RESULTS.md").write_text(tables(results))
+
+
+def tables(results: dict[str, Any]) -> str:
+    """Both tables as Markdown."""
+    lines = [
+        "# SRAM",
+        "",
+        "`python benchmarks/sram/run.py --models ../shared/models --mobilenet mobilenet_v2_224.tflite`",
+        "",
+        "Bytes of the whole arena (input, line buffers, scratch, accumulators, alignment), int8 edges, `--minimize sram`, nothing",
+        "computed twice, bit-exact with TFLM. The bound is the most bytes that live at one moment of the schedule.",
+        "",
+        "| model | TFLM arena | TinyEngine with image | TinyTS, input in / out | input whole (bound) | input pulled (bound) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, result in results.items():
+        cells = [f"{result[feed]['arena']:,} ({result[feed]['lower_bound']:,})" for feed in ("whole", "pulled")]
+        lines.append(f"| {name} | {' | '.join((*PEERS[name], *cells))} |")
+    lines += [
+        "",
+        "## What it costs",
+        "",
+        "Executed instructions of one inference on the emulated Cortex-M7: layer by layer; at 1.25 times the least arena; at the least",
+        "arena, where kernels with less scratch replace faster ones.",
+        "",
+        "| model | schedule | arena | instructions | ratio | .text | .rodata | weight bytes fetched |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, result in results.items():
+        for label, row in result.get("price", {}).items():
+            ratio = row["instructions"] / result["price"]["layer"]["instructions"]
+            figures = [f"{row[key]:,}" for key in ("text", "rodata", "weight_bytes_fetched")]
+            lines.append(f"| {name} | {label} | {row['arena']:,} | {row['instructions']:,} | {ratio:.3f} | {' | '.join(figures)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    app.run(main)
