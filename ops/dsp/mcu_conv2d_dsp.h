@@ -6,9 +6,9 @@
 #include "mcu_dsp.h"
 #include "mcu_rows.h"
 
-/* The window of one output pixel is one piece of `length` contiguous bytes per kernel row, or, where they cannot be read in
-   place, one piece for all that is gathered. It is expanded (mcu_dsp.h) for three pixels at a time, as quads of four taps:
-   taps {2:0} of each pixel, taps {3:1} of each pixel.
+/* The window of one output pixel is expanded (mcu_dsp.h), three pixels at a time, as quads of four taps: taps {2:0} of each
+   pixel, taps {3:1} of each pixel. First come `whole` quads of each kernel row, read in place; then what is left of the rows,
+   gathered and filled up to `rest` quads. A 1x1 window's last quad is its last four bytes instead, and may overlap.
 
    `stream` holds what the inner loop reads, in its order; tflm_mcunet/kernels/dsp/packing.py writes it. A run of channel pairs has
        1 + 32 * tail (0 ends the stream), two constants of the tail
@@ -16,7 +16,8 @@
        512 * bias1 + 2 * bias0, 2 * bias0, weights: two words per quad, lanes 256 * w1 + w0,
        then for channel 1 and for channel 0 what the tail reads; channel 0 says whether the pair is the run's last.
 
-   Scratch: expanded pixels, 24 bytes per quad; then, but for pointwise windows, four times `length` bytes. */
+   Scratch: expanded pixels, 24 bytes per quad; then, but for pointwise windows, zero points for a kernel row, room for one of
+   each pixel, and 12 bytes per quad of the rest, which is gathered there. */
 struct mcu_conv2d_dsp {
     const struct mcu_tensor *input, *output;
     const int32_t *stream;
@@ -24,7 +25,7 @@ struct mcu_conv2d_dsp {
     int16_t in_h, in_w, in_c, out_w, out_c;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
     int16_t in_zero;
-    int16_t gather, length;
+    int16_t whole, rest;
     int16_t quads;
 };
 
@@ -55,33 +56,138 @@ struct mcu_dsp_block {
     int32_t quads;
 };
 
+/* Three windows side by side in an image row; read by the assembly: keep the order. */
+struct mcu_dsp_span {
+    const int8_t *const *rows; /* of the image, one per kernel row, NULL where there is none */
+    int32_t kernel_h;
+    uint32_t *to;
+    int8_t *gathered;
+    int32_t offset, step; /* of the first window in a row, and to the next window, in bytes */
+    const int8_t *blank;
+    int32_t whole;       /* quads of a kernel row */
+    int32_t left, pitch; /* further bytes of a kernel row; from a pixel's gathered bytes to the next pixel's */
+};
+
 #if MCU_DSP
 
-/* quads * 4 values of three pixels, expanded. Returns the end of what it wrote. */
-static inline uint32_t *mcu_dsp_expand3(const int8_t *p0, const int8_t *p1, const int8_t *p2, uint32_t *to, int32_t quads)
+/* Four values of three pixels, expanded. */
+#define MCU_DSP_EXPAND \
+    ".macro mcu_expand\n\t" \
+    "ldr r4, [r1], #4\n\t" \
+    "ldr r5, [r2], #4\n\t" \
+    "ldr r6, [r3], #4\n\t" \
+    "eor r4, r4, #0x80808080\n\t" \
+    "eor r5, r5, #0x80808080\n\t" \
+    "eor r6, r6, #0x80808080\n\t" \
+    "and r8, lr, r4, lsr #7\n\t" \
+    "and r9, lr, r5, lsr #7\n\t" \
+    "and r10, lr, r6, lsr #7\n\t" \
+    "and r4, lr, r4, lsl #1\n\t" \
+    "and r5, lr, r5, lsl #1\n\t" \
+    "and r6, lr, r6, lsl #1\n\t" \
+    "stmia r0!, {r4, r5, r6, r8, r9, r10}\n\t" \
+    ".endm\n\t"
+
+/* Expands `quads` quads from three pixels' addresses, and so on for `segments` such triples of addresses. Returns the end of
+   what it wrote.
+   r0 addresses, then the end   r1 r2 r3 addresses   r4 r5 r6, r8 r9 r10 values   r7 quads left   r11 quads   r12 segments left   lr mask */
+__attribute__((naked, noinline, unused)) static uint32_t *mcu_dsp_expand3(const int8_t *const *from __attribute__((unused)),
+                                                                          int32_t segments __attribute__((unused)),
+                                                                          int32_t quads __attribute__((unused)),
+                                                                          uint32_t *to __attribute__((unused)))
 {
-    const uint32_t mask = 0x01fe01feu;
     __asm__ volatile(
+        ".syntax unified\n\t"
+        MCU_DSP_EXPAND
+        "push {r4, r5, r6, r7, r8, r9, r10, r11, r12, lr}\n\t"
+        "movw lr, #0x01fe\n\t"
+        "movt lr, #0x01fe\n\t"
+        "mov r12, r1\n\t"
+        "mov r11, r2\n\t"
+        "mov r7, r0\n\t"
+        "mov r0, r3\n\t"
         "1:\n\t"
-        "ldr r4, [%[p0]], #4\n\t"
-        "ldr r5, [%[p1]], #4\n\t"
-        "ldr r6, [%[p2]], #4\n\t"
-        "eor r4, r4, #0x80808080\n\t"
-        "eor r5, r5, #0x80808080\n\t"
-        "eor r6, r6, #0x80808080\n\t"
-        "and r8, %[mask], r4, lsr #7\n\t"
-        "and r9, %[mask], r5, lsr #7\n\t"
-        "and r10, %[mask], r6, lsr #7\n\t"
-        "and r4, %[mask], r4, lsl #1\n\t"
-        "and r5, %[mask], r5, lsl #1\n\t"
-        "and r6, %[mask], r6, lsl #1\n\t"
-        "stmia %[to]!, {r4, r5, r6, r8, r9, r10}\n\t"
-        "subs %[quads], %[quads], #1\n\t"
-        "bne 1b"
-        : [p0] "+r"(p0), [p1] "+r"(p1), [p2] "+r"(p2), [to] "+r"(to), [quads] "+r"(quads)
-        : [mask] "r"(mask)
-        : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory");
-    return to;
+        "ldmia r7!, {r1, r2, r3}\n\t"
+        "push {r7}\n\t"
+        "lsrs r7, r11, #1\n\t"
+        "bcc 2f\n\t"
+        "mcu_expand\n\t"
+        "cbz r7, 3f\n\t"
+        "2:\n\t"
+        "mcu_expand\n\t"
+        "mcu_expand\n\t"
+        "subs r7, r7, #1\n\t"
+        "bne 2b\n\t"
+        "3:\n\t"
+        "pop {r7}\n\t"
+        "subs r12, r12, #1\n\t"
+        "bne 1b\n\t"
+        "pop {r4, r5, r6, r7, r8, r9, r10, r11, r12, pc}\n\t"
+        ".purgem mcu_expand\n\t");
+}
+
+/* The same for three pixels of one output row: of each kernel row first the whole quads, then what is left, to be gathered.
+   r0 to   r1 r2 r3 addresses   r4 r5 r6, r8 r9 r10 values   r7 quads left   r11 span   r12 gathered   lr mask
+   stack: 0 rows, 4 rows left */
+__attribute__((naked, noinline, unused)) static void mcu_dsp_expand_span(const struct mcu_dsp_span *span __attribute__((unused)))
+{
+    __asm__ volatile(
+        ".syntax unified\n\t"
+        MCU_DSP_EXPAND
+        "push {r4, r5, r6, r7, r8, r9, r10, r11, r12, lr}\n\t"
+        "ldmia r0, {r5, r6}\n\t"
+        "push {r5, r6}\n\t"
+        "mov r11, r0\n\t"
+        "ldrd r0, r12, [r11, #8]\n\t"
+        "movw lr, #0x01fe\n\t"
+        "movt lr, #0x01fe\n\t"
+        "1:\n\t"
+        "ldr r4, [sp]\n\t"
+        "ldr r1, [r4], #4\n\t"
+        "str r4, [sp]\n\t"
+        "cmp r1, #0\n\t"
+        "beq.w 4f\n\t"
+        "ldrd r5, r6, [r11, #16]\n\t"
+        "add r1, r1, r5\n\t"
+        "add r2, r1, r6\n\t"
+        "add r3, r2, r6\n\t"
+        "5:\n\t"
+        "ldr r7, [r11, #28]\n\t"
+        "lsrs r7, r7, #1\n\t"
+        "bcc 6f\n\t"
+        "mcu_expand\n\t"
+        "6:\n\t"
+        "cbz r7, 3f\n\t"
+        "2:\n\t"
+        "mcu_expand\n\t"
+        "mcu_expand\n\t"
+        "subs r7, r7, #1\n\t"
+        "bne 2b\n\t"
+        "3:\n\t"
+        "ldrd r7, r8, [r11, #32]\n\t"
+        "cbz r7, 8f\n\t"
+        "7:\n\t"
+        "ldrb r4, [r1], #1\n\t"
+        "ldrb r5, [r2], #1\n\t"
+        "ldrb r6, [r3], #1\n\t"
+        "strb r5, [r12, r8]\n\t"
+        "strb r6, [r12, r8, lsl #1]\n\t"
+        "strb r4, [r12], #1\n\t"
+        "subs r7, r7, #1\n\t"
+        "bne 7b\n\t"
+        "8:\n\t"
+        "ldr r4, [sp, #4]\n\t"
+        "subs r4, r4, #1\n\t"
+        "str r4, [sp, #4]\n\t"
+        "bne 1b\n\t"
+        "add sp, sp, #8\n\t"
+        "pop {r4, r5, r6, r7, r8, r9, r10, r11, r12, pc}\n\t"
+        "4:\n\t"
+        "ldr r1, [r11, #24]\n\t"
+        "mov r2, r1\n\t"
+        "mov r3, r1\n\t"
+        "b 5b\n\t"
+        ".purgem mcu_expand\n\t");
 }
 
 #define MCU_TEXT_(x) #x
@@ -441,18 +547,37 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
 
 #else /* the portable twin */
 
-static inline uint32_t *mcu_dsp_expand3(const int8_t *p0, const int8_t *p1, const int8_t *p2, uint32_t *to, int32_t quads)
+static inline uint32_t *mcu_dsp_expand3(const int8_t *const *from, int32_t segments, int32_t quads, uint32_t *to)
 {
-    for (; quads > 0; --quads, p0 += 4, p1 += 4, p2 += 4, to += 6) {
-        const uint32_t v0 = mcu_dsp_load(p0), v1 = mcu_dsp_load(p1), v2 = mcu_dsp_load(p2);
-        to[0] = mcu_dsp_even(v0);
-        to[1] = mcu_dsp_even(v1);
-        to[2] = mcu_dsp_even(v2);
-        to[3] = mcu_dsp_odd(v0);
-        to[4] = mcu_dsp_odd(v1);
-        to[5] = mcu_dsp_odd(v2);
+    int32_t quad, pixel;
+    for (; segments > 0; --segments, from += 3) {
+        for (quad = 0; quad < quads; ++quad, to += 6) {
+            for (pixel = 0; pixel < 3; ++pixel) {
+                const uint32_t word = mcu_dsp_load(from[pixel] + 4 * quad);
+                to[pixel] = mcu_dsp_even(word);
+                to[3 + pixel] = mcu_dsp_odd(word);
+            }
+        }
     }
     return to;
+}
+
+static inline void mcu_dsp_expand_span(const struct mcu_dsp_span *span)
+{
+    uint32_t *to = span->to;
+    int32_t ky, pixel, i;
+    for (ky = 0; ky < span->kernel_h; ++ky) {
+        const int8_t *from[3] = {span->blank, span->blank, span->blank};
+        for (pixel = 0; pixel < 3; ++pixel) {
+            if (span->rows[ky]) {
+                from[pixel] = span->rows[ky] + span->offset + pixel * span->step;
+            }
+            for (i = 0; i < span->left; ++i) {
+                span->gathered[pixel * span->pitch + ky * span->left + i] = from[pixel][4 * span->whole + i];
+            }
+        }
+        to = mcu_dsp_expand3(from, 1, span->whole, to);
+    }
 }
 
 /* What a tail makes of 2 * acc of channel 0 or 1, given the run's and the channel's words. */
@@ -504,10 +629,11 @@ static inline void mcu_dsp_block3(struct mcu_dsp_block *block)
         const int32_t *run = block->stream;
         const int8_t **in = block->in;
         if (block->whole) {
-            uint32_t *to = mcu_dsp_expand3(in[0], in[1], in[2], block->pixels, block->whole);
+            uint32_t *to = mcu_dsp_expand3(in, 1, block->whole, block->pixels);
             const int32_t further = 4 * block->whole + block->back;
             if (block->back) {
-                (void)mcu_dsp_expand3(in[0] + further, in[1] + further, in[2] + further, to, 1);
+                const int8_t *const rest[3] = {in[0] + further, in[1] + further, in[2] + further};
+                (void)mcu_dsp_expand3(rest, 1, 1, to);
             }
             if (block->triples > 1) {
                 for (pixel = 0; pixel < 3; ++pixel) {
@@ -556,9 +682,9 @@ static inline void mcu_conv2d_dsp_pointwise(const void *record, unsigned char *a
     int8_t *to[3] = {NULL, NULL, NULL};
     int32_t waiting = 0, row = first, i;
     mcu_dsp_start(op, arena, &block);
-    block.whole = op->length >> 2;
-    block.back = op->length & 3 ? (op->length & 3) - 4 : 0;
-    block.in_step = 3 * stride - op->length;
+    block.whole = op->whole;
+    block.back = op->rest ? op->in_c % 4 - 4 : 0;
+    block.in_step = 3 * stride - op->in_c;
     block.out_step = 3 * out_c;
     while (row < last || waiting > 0) {
         const int8_t *in = NULL;
@@ -611,75 +737,61 @@ static inline void mcu_conv2d_dsp_pointwise(const void *record, unsigned char *a
     }
 }
 
-/* Copies a few bytes. */
-static inline void mcu_dsp_copy(int8_t *to, const int8_t *from, int32_t bytes)
-{
-    if (bytes >= 4) {
-        int32_t at;
-        for (at = 0; at < bytes - 4; at += 4) {
-            memcpy(to + at, from + at, 4);
-        }
-        memcpy(to + bytes - 4, from + bytes - 4, 4);
-    } else {
-        for (; bytes > 0; --bytes) {
-            *to++ = *from++;
-        }
-    }
-}
+/* Windows have at most so many rows. */
+#define MCU_DSP_ROWS 12
 
-/* Columns [x, x + kernel_w * dilation_w) of an input row, as far as the window uses them, with zero points where it leaves the row. */
+/* Three windows anywhere: first columns, and image rows, one per kernel row, NULL where there is none. */
+struct mcu_dsp_windows {
+    int32_t x[3];
+    const int8_t *const *rows[3];
+    int8_t *edge; /* room for a kernel row of each */
+};
+
+/* The window's part of one image row, which begins in column x: what the row has of it, zero points around. */
 static inline void mcu_dsp_gather(const struct mcu_conv2d_dsp *op, const int8_t *in, int32_t x, int8_t *to)
 {
     const int32_t depth = op->in_c;
     int32_t kx;
-    if (op->dilation_w == 1 && x >= 0 && x + op->kernel_w <= op->in_w) {
-        mcu_dsp_copy(to, in + (ptrdiff_t)x * depth, op->kernel_w * depth);
+    if (!in) {
+        memset(to, op->in_zero, (size_t)(op->kernel_w * depth));
         return;
     }
     for (kx = 0; kx < op->kernel_w; ++kx, x += op->dilation_w, to += depth) {
         if (x < 0 || x >= op->in_w) {
             memset(to, op->in_zero, (size_t)depth);
         } else {
-            mcu_dsp_copy(to, in + (ptrdiff_t)x * depth, depth);
+            memcpy(to, in + (ptrdiff_t)x * depth, (size_t)depth);
         }
     }
 }
 
-/* Expands the windows of three output pixels. */
-static inline void mcu_dsp_windows(const struct mcu_conv2d_dsp *op, const unsigned char *arena, const int32_t *rows, const int32_t *columns,
-                                   uint32_t *pixels, int8_t *spare)
+/* Expands windows anywhere, kernel row by kernel row; `edge` has room for one of each pixel. */
+static inline void mcu_dsp_expand_windows(const struct mcu_conv2d_dsp *op, const struct mcu_dsp_windows *at, const struct mcu_dsp_span *span)
 {
-    const int32_t length = op->length, bytes = op->kernel_w * op->in_c;
-    const int32_t gather = op->gather;
-    const int8_t *from[3] = {NULL, NULL, NULL};
-    int32_t ky, pixel;
+    const int32_t bytes = op->kernel_w * op->in_c, last = op->in_w - (op->kernel_w - 1) * op->dilation_w;
+    uint32_t *to = span->to;
+    int32_t ky, pixel, i;
     for (ky = 0; ky < op->kernel_h; ++ky) {
+        const int8_t *from[3];
         for (pixel = 0; pixel < 3; ++pixel) {
-            const int32_t y = rows[pixel] * op->stride_h - op->pad_h + ky * op->dilation_h;
-            const int32_t x = columns[pixel] * op->stride_w - op->pad_w;
-            int8_t *own = spare + (pixel + 1) * length + (gather ? ky * bytes : 0);
-            from[pixel] = own;
-            if (y < 0 || y >= op->in_h) {
-                if (gather) {
-                    memset(own, op->in_zero, (size_t)bytes);
-                } else {
-                    from[pixel] = spare;
-                }
+            const int32_t x = at->x[pixel];
+            const int8_t *row = at->rows[pixel][ky];
+            int8_t *gathered = span->gathered + pixel * span->pitch + ky * span->left;
+            if (!row) {
+                from[pixel] = span->blank;
+            } else if (x >= 0 && x < last && op->dilation_w == 1) {
+                from[pixel] = row + (ptrdiff_t)x * op->in_c;
             } else {
-                const int8_t *in = (const int8_t *)mcu_read(op->input, arena, y);
-                if (gather || x < 0 || x + op->kernel_w > op->in_w) {
-                    mcu_dsp_gather(op, in, x, own);
-                } else {
-                    from[pixel] = in + (ptrdiff_t)x * op->in_c;
-                }
+                from[pixel] = at->edge + pixel * bytes;
+                mcu_dsp_gather(op, row, x, at->edge + pixel * bytes);
+            }
+            for (i = 0; i < span->left; ++i) {
+                gathered[i] = from[pixel][4 * op->whole + i];
             }
         }
-        if (!gather) {
-            pixels = mcu_dsp_expand3(from[0], from[1], from[2], pixels, length >> 2);
+        if (op->whole) {
+            to = mcu_dsp_expand3(from, 1, op->whole, to);
         }
-    }
-    if (gather) {
-        (void)mcu_dsp_expand3(spare + length, spare + 2 * length, spare + 3 * length, pixels, length >> 2);
     }
 }
 
@@ -687,27 +799,66 @@ static inline void mcu_dsp_windows(const struct mcu_conv2d_dsp *op, const unsign
 static inline void mcu_conv2d_dsp(const void *record, unsigned char *arena, int32_t first, int32_t last)
 {
     const struct mcu_conv2d_dsp *op = (const struct mcu_conv2d_dsp *)record;
+    const int32_t stride = op->stride_w * op->in_c, bytes = op->kernel_w * op->in_c;
+    /* columns from which windows lie within the row, and from which no longer */
+    const int32_t inner = (op->pad_w + op->stride_w - 1) / op->stride_w;
+    const int32_t outer = op->dilation_w == 1 ? (op->in_w + op->pad_w - op->kernel_w) / op->stride_w + 1 : 0;
+    const int8_t *rows[3][MCU_DSP_ROWS];
     struct mcu_dsp_block block;
-    int8_t *spare = (int8_t *)(arena + op->scratch) + 24 * op->quads;
-    int32_t rows[3], columns[3], waiting = 0, row, column;
+    struct mcu_dsp_windows windows;
+    struct mcu_dsp_span span;
+    int32_t waiting = 0, row, column, ky, set = 0;
     mcu_dsp_start(op, arena, &block);
-    memset(spare, op->in_zero, (size_t)op->length);
+    span.to = block.pixels;
+    span.kernel_h = op->kernel_h;
+    span.step = stride;
+    span.blank = (const int8_t *)(arena + op->scratch) + 24 * op->quads;
+    windows.edge = (int8_t *)(arena + op->scratch) + 24 * op->quads + bytes;
+    span.gathered = windows.edge + 3 * bytes;
+    span.whole = op->whole;
+    span.left = bytes - 4 * op->whole;
+    span.pitch = 4 * op->rest;
+    memset((int8_t *)(arena + op->scratch) + 24 * op->quads, op->in_zero, (size_t)bytes);
     for (row = first; row < last; ++row) {
+        const int32_t top = row * op->stride_h - op->pad_h;
         int8_t *out = (int8_t *)mcu_write(op->output, arena, row);
-        for (column = 0; column < op->out_w; ++column, out += op->out_c) {
-            do {
-                /* the last pixel of all may fill the rest of its block */
-                rows[waiting] = row;
-                columns[waiting] = column;
-                block.out[waiting] = out;
-            } while (++waiting < 3 && row == last - 1 && column == op->out_w - 1);
-            if (waiting == 3) {
-                waiting = 0;
-                block.triples = 1;
-                mcu_dsp_windows(op, arena, rows, columns, block.pixels, spare);
-                mcu_dsp_block3(&block);
-            }
+        for (ky = 0; ky < op->kernel_h; ++ky) {
+            const int32_t y = top + ky * op->dilation_h;
+            rows[set][ky] = y < 0 || y >= op->in_h ? NULL : (const int8_t *)mcu_read(op->input, arena, y);
         }
+        for (column = 0; column < op->out_w;) {
+            if (waiting == 0 && column >= inner && column + 3 <= outer && column + 3 <= op->out_w) {
+                span.rows = rows[set];
+                span.offset = column * stride - op->pad_w * op->in_c;
+                block.out[0] = out;
+                block.out[1] = out + op->out_c;
+                block.out[2] = out + 2 * op->out_c;
+                mcu_dsp_expand_span(&span);
+                column += 3;
+                out += 3 * op->out_c;
+            } else {
+                windows.x[waiting] = column * op->stride_w - op->pad_w;
+                windows.rows[waiting] = rows[set];
+                block.out[waiting] = out;
+                /* the last pixel of all may fill the rest of its block */
+                if (row < last - 1 || column < op->out_w - 1 || waiting == 2) {
+                    ++column;
+                    out += op->out_c;
+                }
+                if (++waiting < 3) {
+                    continue;
+                }
+                waiting = 0;
+                mcu_dsp_expand_windows(op, &windows, &span);
+            }
+            if (op->rest) {
+                const int8_t *const from[3] = {span.gathered, span.gathered + span.pitch, span.gathered + 2 * span.pitch};
+                (void)mcu_dsp_expand3(from, 1, op->rest, span.to + 6 * op->kernel_h * op->whole);
+            }
+            block.triples = 1;
+            mcu_dsp_block3(&block);
+        }
+        set = set < 2 ? set + 1 : 0;
     }
 }
 

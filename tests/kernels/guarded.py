@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from patch_scheduler import Plan
+from patch_scheduler import Plan, Schedule, layer_by_layer
 from tests.oracle import types
 from tflm_mcunet.codegen.emit import emit
 from tflm_mcunet.compiler import Program
@@ -75,7 +75,7 @@ const void *guarded_output(int index)
 """
 
 
-def spread(program: Program) -> tuple[Plan, list[tuple[int, int]]]:
+def spread(program: Program, schedule: Schedule) -> tuple[Plan, list[tuple[int, int]]]:
     """A plan with everything apart, and what lies where. Rows are scattered where kernels reach them one by one."""
     network = program.lowered.network
     dense = {access.tensor for op in network.operators for access in (*op.reads, *op.writes) if access.dense}
@@ -98,17 +98,23 @@ def spread(program: Program) -> tuple[Plan, list[tuple[int, int]]]:
         offsets.append(rows[index][0] if scattered else place(tensor.rows * tensor.row_bytes, tensor.alignment))
     scratch = {}
     for index, op in enumerate(network.operators):
-        size = op.scratch + op.scratch_per_step * program.schedule.block[index]
+        size = op.scratch + op.scratch_per_step * schedule.block[index]
         if size:
             scratch[index] = place(size, 8)
     state = {index: place(op.state, 8) for index, op in enumerate(network.operators) if op.state}
     return Plan(tuple(offsets), scratch, state, end, end, False, rows), used
 
 
-def write_guarded(program: Program, folder: Path) -> Generated:
-    """Writes the program, spread out, as a model called `guarded` whose invoke fails where a guard was written to."""
-    plan, used = spread(program)
-    emission = emit(program.graph, program.lowered, program.schedule, plan, program.prefix, {})
+def write_guarded(program: Program, folder: Path, steps: int = 1 << 15) -> Generated:
+    """Writes the program, spread out, as a model called `guarded` whose invoke fails where a guard was written to.
+
+    Its operators run one after the other, in blocks of at most `steps` steps.
+    """
+    network = program.lowered.network
+    blocks = tuple(min(steps, op.steps) for op in network.operators)
+    schedule = layer_by_layer(network, blocks, (False,) * len(blocks))
+    plan, used = spread(program, schedule)
+    emission = emit(program.graph, program.lowered, schedule, plan, program.prefix, {})
     for name, text in emission.files.items():
         (folder / (name.replace(".c", ".c.h") if name.endswith(".c") else name)).write_text(text)
     prefix = program.prefix

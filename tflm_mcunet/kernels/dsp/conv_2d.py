@@ -12,6 +12,10 @@ from tflm_mcunet.kernels.dsp import packing
 from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.conv_2d import Conv2D
 
+ROWS = 12
+"""Windows have at most so many rows, as in ops/dsp/mcu_conv2d_dsp.h."""
+
+
 @dataclass(frozen=True, eq=False)
 class Conv2DDsp(Conv2D):
     """A convolution of one group; the window is one segment per kernel row, or gathered into one."""
@@ -19,28 +23,31 @@ class Conv2DDsp(Conv2D):
     internal = True
 
     @property
-    def in_place_windows(self) -> bool:
-        """Whether windows are read where they lie: a pixel of at least one quad, or kernel rows of whole quads."""
-        _, height, width, depth = self.weights.shape
-        if self.pointwise:
-            return depth >= 4
-        return width * depth % 4 == 0 and self.dilation[1] == 1
+    def in_place_pixels(self) -> bool:
+        """Whether windows are single pixels of at least one quad."""
+        return self.pointwise and self.weights.shape[3] >= 4
 
     @property
-    def length(self) -> int:
-        """Bytes of the contiguous pieces of a window: kernel rows, or all of it once it is gathered."""
-        _, height, width, depth = self.weights.shape
-        return width * depth if self.in_place_windows else -(-height * width * depth // 4) * 4
+    def whole(self) -> int:
+        """Quads of a kernel row that are read where they lie."""
+        _, _, width, depth = self.weights.shape
+        return width * depth // 4 if width == 1 or self.dilation[1] == 1 else 0
+
+    @property
+    def rest(self) -> int:
+        """Quads of what is left of all kernel rows."""
+        return self.quads - self.weights.shape[1] * self.whole
 
     @cached_property
     def taps(self) -> Array:
         """Weights [channels, taps] in the order of the expanded pixels, with zeros where those hold nothing of use."""
-        weights = self.weights.reshape(len(self.weights), -1)
-        missing = -weights.shape[1] % 4
-        zeros = np.zeros((len(weights), missing), weights.dtype)
+        outputs, height, width, depth = self.weights.shape
+        rows = self.weights.reshape(outputs, height, width * depth)
+        whole = rows[:, :, : 4 * self.whole].reshape(outputs, -1)
+        rest = rows[:, :, 4 * self.whole :].reshape(outputs, -1)
+        zeros = np.zeros((outputs, -rest.shape[1] % 4), rows.dtype)
         # The last quad of a pixel is its last four bytes, some of which the quad before it holds already.
-        at = weights.shape[1] // 4 * 4 if self.in_place_windows else weights.shape[1]
-        return np.concatenate([weights[:, :at], zeros, weights[:, at:]], axis=1)
+        return np.concatenate([whole, zeros, rest] if self.in_place_pixels else [whole, rest, zeros], axis=1)
 
     @property
     def quads(self) -> int:
@@ -48,11 +55,8 @@ class Conv2DDsp(Conv2D):
 
     @property
     def scratch(self) -> int:
-        return 24 * self.quads + (0 if self.function.endswith("pointwise") else 4 * self.length)
-
-    @property
-    def function(self) -> str:
-        return "mcu_conv2d_dsp_pointwise" if self.pointwise and self.in_place_windows else "mcu_conv2d_dsp"
+        _, _, width, depth = self.weights.shape
+        return 24 * self.quads + (0 if self.in_place_pixels else 4 * width * depth + 12 * self.rest)
 
     @cached_property
     def channels(self) -> list[packing.Channel]:
@@ -60,7 +64,7 @@ class Conv2DDsp(Conv2D):
 
     @property
     def applicable(self) -> bool:
-        return self.groups == 1 and all(channel.exact for channel in self.channels)
+        return self.groups == 1 and self.weights.shape[1] <= ROWS and all(channel.exact for channel in self.channels)
 
     @property
     def weight_bytes_fetched(self) -> int:
@@ -78,12 +82,12 @@ class Conv2DDsp(Conv2D):
                 "in_c": self.input(0).nhwc[3],
                 "out_c": self.output.nhwc[3],
                 "in_zero": self.input(0).zero_point,
-                "gather": not self.in_place_windows,
-                "length": self.length,
+                "whole": self.whole,
+                "rest": self.rest,
                 "quads": self.quads,
                 **self.geometry,
             },
-            function=self.function,
+            function="mcu_conv2d_dsp_pointwise" if self.in_place_pixels else "mcu_conv2d_dsp",
         )
 
 
