@@ -74,7 +74,7 @@ def emit(
     writer = _Writer(graph, lowered, schedule, plan, prefix, f"{prefix.upper()}_WEIGHTS" if "external-weights" in extras else "")
     operators = [writer.operator(i, op) for i, op in enumerate(lowered.operators)]
     outputs = [writer.interface(t) for t in graph.outputs]
-    headers = sorted({f"mcu_{op['kernel']}.h" for op in operators} | {"mcu_rows.h"})
+    headers = sorted({op["header"] for op in operators} | {"mcu_rows.h"})
     values = {
         "prefix": prefix,
         "PREFIX": prefix.upper(),
@@ -163,6 +163,7 @@ class _Writer:
             "name": name,
             "kernel": record.kernel,
             "function": record.function or f"mcu_{record.kernel}",
+            "header": record.header or f"mcu_{record.kernel}.h",
             "fields": fields,
             "arrays": arrays,
             "comment": _operator_comment(op),
@@ -230,14 +231,14 @@ class _Writer:
         if key not in self.arrays:
             self.arrays[key] = name = re.sub(r"\W", "_", name)
             self.constant_bytes += data.nbytes
-            text = _array(name, data)
+            text = c_array(name, data)
             if self.weights and data.nbytes >= LARGE:
                 text = text.replace("static const", f"static {self.weights} const", 1)
             (self.constants if before_tensors else self.shared).append({"text": text})
         return self.arrays[key]
 
 
-def _array(name: str, data: Array) -> str:
+def c_array(name: str, data: Array) -> str:
     """A C array definition, as many values a line as fit 120 columns."""
     kind = C_TYPES[data.dtype]
     values = data.reshape(-1).tolist()

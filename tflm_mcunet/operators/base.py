@@ -37,6 +37,8 @@ class Record:
     fields: Mapping[str, Any]
     function: str = ""
     """The C function to call where one header has several; `mcu_<kernel>` by default."""
+    header: str = ""
+    """The C header of the function where it is not that of the struct, `mcu_<kernel>.h`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -22,18 +23,28 @@ class Conv2DMve(Conv2D):
     internal = True
 
     @property
-    def taps(self) -> Array:
-        return self.weights.reshape(len(self.weights), -1)
+    def depth(self) -> int:
+        """Values in a window."""
+        return self.weights[0].size
+
+    @cached_property
+    def channels(self) -> matrix.Channels | None:
+        return matrix.channels(self, self.weights.reshape(-1, self.depth))
+
+    @cached_property
+    def stream(self) -> Array:
+        assert self.channels is not None
+        return matrix.stream(self.channels)
 
     @property
     def applicable(self) -> bool:
-        """The kernel's run counts depth in 16 bits."""
-        return self.groups == 1 and self.taps.shape[1] < 1 << 14 and matrix.exact(self, self.taps)
+        """The record counts depth in 16 bits."""
+        return self.groups == 1 and self.depth < 1 << 14 and self.channels is not None
 
     @property
     def pitch(self) -> int:
         """Bytes from one gathered window to the next."""
-        return -(-self.taps.shape[1] // 8) * 8
+        return -(-self.depth // 8) * 8
 
     @property
     def batch(self) -> int:
@@ -48,7 +59,7 @@ class Conv2DMve(Conv2D):
     def weight_bytes_fetched(self) -> int:
         """The stream is read once per four pixels."""
         _, height, width, _ = self.output.nhwc
-        return -(-height * width // 4) * matrix.stream(self, self.taps).nbytes
+        return -(-height * width // 4) * self.stream.nbytes
 
     @property
     def pieces(self) -> tuple[int, int]:
@@ -75,9 +86,9 @@ class Conv2DMve(Conv2D):
             {
                 "input": self.input(0),
                 "output": self.output,
-                "weights": matrix.stream(self, self.taps),
+                "weights": self.stream,
                 "inside": self.inside,
-                "depth": self.taps.shape[1],
+                "depth": self.depth,
                 "in_c": self.input(0).nhwc[3],
                 "out_c": self.output.nhwc[3],
                 **geometry,

@@ -10,7 +10,6 @@ import numpy as np
 from tflm_mcunet.graph import Array
 from tflm_mcunet.kernels.mve import matrix
 from tflm_mcunet.operators.base import Operator, Record
-from tflm_mcunet.operators.convolution import folded_bias
 from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
 from tflm_mcunet.operators.window import Axis
 
@@ -39,6 +38,10 @@ class DepthwiseConv2DMve(DepthwiseConv2D):
         (_, rows), (_, columns) = self.trimmed
         return self.weights[0, rows, columns]
 
+    @cached_property
+    def channels(self) -> matrix.Channels | None:
+        return matrix.channels(self, self.taps.reshape(-1, self.taps.shape[2]).T)
+
     @property
     def large(self) -> bool:
         return max(self.taps.shape[:2]) > 4
@@ -61,7 +64,7 @@ class DepthwiseConv2DMve(DepthwiseConv2D):
             and max(vertical.size, horizontal.size) <= 8
             and horizontal.dilation == 1
             and horizontal.stride <= 2
-            and matrix.exact(self, self.taps.reshape(-1, self.taps.shape[2]).T)
+            and self.channels is not None
         )
 
     def columns(self, strip: int) -> int:
@@ -94,14 +97,13 @@ class DepthwiseConv2DMve(DepthwiseConv2D):
     @cached_property
     def stream(self) -> Array:
         """Words per channel, as the kernel reads them."""
+        assert self.channels is not None
         height, width, channels = self.taps.shape
         rows = 8 if self.large else 4
-        bytes_ = np.zeros((channels, rows // 4, width, 4), np.int8)
-        padded = np.pad(self.taps, ((0, rows - height), (0, 0), (0, 0)))
-        bytes_[...] = padded.reshape(rows // 4, 4, width, channels).transpose(3, 0, 2, 1)
-        bias = folded_bias(self.bias, self.taps.reshape(-1, channels).T, self.input(0).zero_point)
-        words = np.concatenate([bytes_.view("<i4").reshape(channels, -1), matrix.parameters(self, bias)], axis=1)
-        return words.astype(np.int32)
+        taps = self.channels.taps.reshape(channels, height, width)
+        bytes_ = np.pad(taps, ((0, 0), (0, rows - height), (0, 0))).reshape(channels, rows // 4, 4, width).transpose(0, 1, 3, 2)
+        words = np.ascontiguousarray(bytes_).view("<i4").reshape(channels, -1)
+        return np.concatenate([words, self.channels.parameters], axis=1).astype(np.int32)
 
     @property
     def macs_executed(self) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from tflm_mcunet.graph import Array
 from tflm_mcunet.kernels.mve import matrix
 from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.fully_connected import FullyConnected
@@ -15,13 +17,22 @@ class FullyConnectedMve(FullyConnected):
 
     internal = True
 
+    @cached_property
+    def channels(self) -> matrix.Channels | None:
+        return matrix.channels(self, self.weights)
+
+    @cached_property
+    def stream(self) -> Array:
+        assert self.channels is not None
+        return matrix.stream(self.channels)
+
     @property
     def batches(self) -> int:
         return self.output.elements // self.output.shape[-1]
 
     @property
     def weight_bytes_fetched(self) -> int:
-        return (self.batches // 4 + self.batches % 4) * matrix.stream(self, self.weights).nbytes
+        return (self.batches // 4 + self.batches % 4) * self.stream.nbytes
 
     def record(self) -> Record:
         low, high = self.limits
@@ -30,7 +41,7 @@ class FullyConnectedMve(FullyConnected):
             {
                 "input": self.input(0),
                 "output": self.output,
-                "weights": matrix.stream(self, self.weights),
+                "weights": self.stream,
                 "batches": self.batches,
                 "in_c": self.weights.shape[1],
                 "out_c": self.weights.shape[0],
@@ -44,6 +55,7 @@ class FullyConnectedMve(FullyConnected):
 
 def fully_connected(op: Operator) -> Operator | None:
     """The operator in this kernel, where its arithmetic is proven exact."""
-    if type(op) is not FullyConnected or not matrix.exact(op, op.weights):
+    if type(op) is not FullyConnected:
         return None
-    return matrix.exchanged(op, FullyConnectedMve)
+    variant = matrix.exchanged(op, FullyConnectedMve)
+    return None if variant.channels is None else variant

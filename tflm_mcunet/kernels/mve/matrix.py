@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 import numpy as np
 
-from tflm_mcunet.fixed_point import quantize_multipliers
+from tflm_mcunet.fixed_point import quantize_multipliers, requantize
 from tflm_mcunet.graph import Array
 from tflm_mcunet.operators.base import Operator
-from tflm_mcunet.operators.convolution import Convolution, folded_bias
+from tflm_mcunet.operators.convolution import Convolution
 
 CHUNK = 16
 """Bytes in a vector register."""
@@ -23,17 +23,44 @@ def exchanged(op: Operator, kind: type[Variant]) -> Variant:
     return kind(**{f.name: getattr(op, f.name) for f in fields(op)})
 
 
-def exact(op: Convolution, taps: Array) -> bool:
-    """Whether 32-bit lanes compute the operator exactly, for every input.
+@dataclass(frozen=True)
+class Channels:
+    """What the kernels compute: weights [channels, taps], and per channel bias (with the zero point folded in), multiplier, shift."""
 
-    The bias, into which the zero point is folded, shares a word with the shift; no sum comes near 32 bits; every channel is
-    shifted to the right, as the vectors round negative sums otherwise (which only a clamp at the zero point forgives).
+    taps: Array
+    bias: Array
+    multiplier: Array
+    shift: Array
+
+    @property
+    def parameters(self) -> Array:
+        """Per channel two words: the bias and, in its lowest byte, the shift; and the multiplier."""
+        word = self.bias * 256 + (self.shift & 255)
+        return np.stack([word, self.multiplier], axis=1).astype(np.int32)
+
+
+def channels(op: Convolution, taps: Array) -> Channels | None:
+    """The channels of an operator with weights [channels, taps], or None where 32-bit lanes might not compute them exactly.
+
+    The bias shares a word with the shift, no sum may come near 32 bits, and every channel must be shifted to the right, as the
+    vectors round negative sums otherwise (which only a clamp at the zero point forgives). A channel whose output is the same
+    for all inputs, as those that pruning or training has emptied, becomes that constant first.
     """
-    bias = op.bias.astype(np.int64) - op.input(0).zero_point * taps.astype(np.int64).sum(axis=1)
-    largest = np.abs(bias) + 128 * np.abs(taps.astype(np.int64)).sum(axis=1)
-    multiplier, shift = quantize_multipliers(op.channel_scales)
+    wide = taps.astype(np.int64)
+    bias = op.bias.astype(np.int64) - op.input(0).zero_point * wide.sum(axis=1)
+    multiplier, shift = (part.astype(np.int64) for part in quantize_multipliers(op.channel_scales))
+    least = bias + np.minimum(-128 * wide, 127 * wide).sum(axis=1)
+    most = bias + np.maximum(-128 * wide, 127 * wide).sum(axis=1)
+    low, high = op.limits
+    zero = op.output.zero_point
+    for c in np.flatnonzero((shift <= 0) & (np.abs(least) < 1 << 31) & (np.abs(most) < 1 << 31)):
+        ends = requantize(np.array([least[c], most[c]]), int(multiplier[c]), int(shift[c]), zero, low, high)
+        if ends[0] == ends[1]:  # half of the bias, and half of that again, is the output
+            wide[c], bias[c], multiplier[c], shift[c] = 0, 4 * (ends[0] - zero), 1 << 30, -1
+            least[c] = most[c] = bias[c]
     shifted = (shift < 0) | (multiplier == 0) | (flavour(op) == "relu") & (shift == 0)
-    return bool((np.abs(bias) < 1 << 23).all() and (largest < 1 << 30).all() and shifted.all())
+    bounded = (np.abs(bias) < 1 << 23) & (np.abs(least) < 1 << 30) & (np.abs(most) < 1 << 30)
+    return Channels(wide.astype(np.int8), bias, multiplier, shift) if (shifted & bounded).all() else None
 
 
 def flavour(op: Convolution) -> str:
@@ -44,20 +71,12 @@ def flavour(op: Convolution) -> str:
     return "relu" if op.output.zero_point == -128 else "linear"
 
 
-def parameters(op: Convolution, bias: Array) -> Array:
-    """Per channel two words: the bias and, in its lowest byte, the shift; and the multiplier."""
-    multiplier, shift = quantize_multipliers(op.channel_scales)
-    word = bias.astype(np.int64) * 256 + (shift.astype(np.int64) & 255)
-    return np.stack([word, multiplier.astype(np.int64)], axis=1).astype(np.int32)
-
-
-def stream(op: Convolution, taps: Array) -> Array:
+def stream(found: Channels) -> Array:
     """The stream of a matrix of weights [channels, depth]."""
-    count, depth = taps.shape
-    words = parameters(op, folded_bias(op.bias, taps, op.input(0).zero_point))
+    count, depth = found.taps.shape
     short = max(0, 4 - count)
-    padded = np.pad(taps, ((0, short), (0, -depth % CHUNK)))
-    words = np.pad(words, ((0, short), (0, 0)))
+    padded = np.pad(found.taps, ((0, short), (0, -depth % CHUNK)))
+    words = np.pad(found.parameters, ((0, short), (0, 0)))
     pieces = []
     for first in group_starts(count):
         for pair in ((first, first + 2), (first + 1, first + 3)):
