@@ -4,9 +4,11 @@
    with zero points around them. In a plane, a word is two neighbouring columns, so SMLAD multiplies two taps. Then for every
    output channel weights are widened to 16 bits, and a kernel walks down the tile in blocks of 4, 2 or 3 columns.
 
-   Three tails finish a block:  rectified  smmlar, asr, ssat: zero point and least output are -128, the greatest 127;
-                                linear     the same with the sign term, for outputs -128..127 around any zero point;
-                                raw        the accumulators themselves, which C then requantises: any clamp, any multiplier. */
+   Four tails finish a block:  scaled     smmla, ssat: zero point and least output are -128, the greatest 127, and weights are scaled
+                                          so that all channels share one shift;
+                               rectified  smmlar, asr, ssat: as before with a shift per channel;
+                               linear     the same with the sign term, for outputs -128..127 around any zero point;
+                               raw        the sums themselves, which C then requantises: any clamp, any multiplier. */
 #ifndef TFLM_MCUNET_DEPTHWISE_CONV2D_DSP_H
 #define TFLM_MCUNET_DEPTHWISE_CONV2D_DSP_H
 
@@ -14,17 +16,16 @@
 #include "mcu_fixed_point.h"
 #include "mcu_rows.h"
 
-/* `weights` are [out_c][kernel][kernel] and four bytes more, `bias` has the input's zero point folded in. `window_h`, `window_w` are
-   the window: what is below it or to the right of it has zero weights. A tile is `strip` rows and `tile` columns, at the right
-   edge up to three more; a plane holds the `plane_rows` input rows of `pitch` bytes for it.
+/* `channels` holds, per output channel: int32 bias, with the input's zero point folded in and scaled as the weights will be; int32
+   multiplier; kernel * kernel weights plus 128; a byte: 32 * (scale - 1) + shift, or for the raw tail the shift of TFLM. In the
+   tails, t = smmlar(acc << scale, multiplier, offset) >> shift; scaled is smmla(...) >> MCU_DW_SHARED_SHIFT.
+   `window_h`, `window_w` are the window: what is below it or to the right of it has zero weights. A tile is `strip` rows and
+   `tile` columns, at the right edge up to three more; a plane holds the `plane_rows` input rows of `pitch` bytes for it.
    Scratch, in bytes: 4 planes (or in_c if fewer), 4 * (12 + kernel * words) for the record, 4 * strip for the table of output rows,
    and for the raw tail 4 per output of a tile. */
 struct mcu_depthwise_conv2d_dsp {
     const struct mcu_tensor *input, *output;
-    const int8_t *weights;
-    const int32_t *bias;
-    const int32_t *multiplier;
-    const int8_t *shift;
+    const uint8_t *channels;
     uint32_t scratch;
     int16_t in_h, in_w, in_c, out_w, depth_multiplier;
     int16_t kernel, window_h, window_w, stride, pad_h, pad_w;
@@ -38,7 +39,10 @@ struct mcu_depthwise_conv2d_dsp {
 #define MCU_DW_SHARED static
 #endif
 
-enum { MCU_DW_RECTIFIED, MCU_DW_LINEAR, MCU_DW_RAW };
+enum { MCU_DW_SCALED, MCU_DW_RECTIFIED, MCU_DW_LINEAR, MCU_DW_RAW };
+
+#define MCU_DW_SHARED_SHIFT 10
+#define MCU_DW_SHARED_SHIFT_TEXT "10"
 
 /* Words of the record before the weights. */
 #define MCU_DW_HEAD 10
@@ -95,59 +99,79 @@ static inline void mcu_dw_gather_pixel(const int8_t *in, int16_t *to, int32_t pl
     }
 }
 
-/* A row of `columns` pixels of four channels into four planes. */
-static inline void mcu_dw_gather_row(const int8_t *in, int16_t *to, int32_t pixel_bytes, int32_t plane_bytes, int32_t columns)
-{
 #if MCU_DSP
-    /* A whole word of a plane is two pixels, in r4 (c3 c2 c1 c0) and r5: r6 = b1 b0 a1 a0 and r8 = b3 b2 a3 a2, of which SXTB16
-       takes every other byte. Single pixels come before and after. */
-    const int32_t third = 3 * plane_bytes;
-    __asm__ volatile(
-        "tst %[to], #2\n"
-        "beq 1f\n"
-        "0:\n"
-        "ldr r4, [%[in]]\n"
-        "add %[in], %[pixel]\n"
-        "sxtb r5, r4, ror #8\n"
-        "strh r5, [%[to], %[plane]]\n"
-        "sxtb r5, r4, ror #16\n"
-        "strh r5, [%[to], %[plane], lsl #1]\n"
-        "asr r5, r4, #24\n"
-        "strh r5, [%[to], %[third]]\n"
-        "sxtb r5, r4\n"
-        "strh r5, [%[to]], #2\n"
-        "sub %[columns], #1\n"
-        "1:\n"
-        "subs %[columns], #2\n"
-        "blo 3f\n"
-        "2:\n"
-        "ldr r5, [%[in], %[pixel]]\n"
-        "ldr r4, [%[in]]\n"
-        "add %[in], %[in], %[pixel], lsl #1\n"
-        "pkhbt r6, r4, r5, lsl #16\n"
-        "pkhtb r8, r5, r4, asr #16\n"
-        "sxtb16 r4, r6\n"
-        "sxtb16 r5, r6, ror #8\n"
-        "sxtb16 r6, r8\n"
-        "sxtb16 r8, r8, ror #8\n"
-        "str r5, [%[to], %[plane]]\n"
-        "str r6, [%[to], %[plane], lsl #1]\n"
-        "str r8, [%[to], %[third]]\n"
-        "str r4, [%[to]], #4\n"
-        "subs %[columns], #2\n"
-        "bhs 2b\n"
-        "3:\n"
-        "adds %[columns], #2\n" /* 1: a pixel is left; -1 after it */
-        "bgt 0b\n"
-        : [in] "+r"(in), [to] "+r"(to), [columns] "+r"(columns)
-        : [pixel] "r"(pixel_bytes), [plane] "r"(plane_bytes), [third] "r"(third)
-        : "r4", "r5", "r6", "r8", "cc", "memory");
-#else
-    for (; columns; --columns, in += pixel_bytes) {
-        mcu_dw_gather_pixel(in, to++, 4, plane_bytes);
-    }
-#endif
+
+/* What the loop over rows of four channels needs, in the order of its registers. */
+struct mcu_dw_walk {
+    uint32_t in, to;
+    int32_t pixel, plane, columns, third, row_to, row_in, rows;
+};
+
+#define MCU_DW_TWO_PIXELS \
+    "ldr r5, [r0, r2]\n" \
+    "ldr r4, [r0]\n" \
+    "add r0, r0, r2, lsl #1\n" \
+    "pkhbt r7, r4, r5, lsl #16\n" \
+    "pkhtb r8, r5, r4, asr #16\n" \
+    "sxtb16 r4, r7\n" \
+    "sxtb16 r5, r7, ror #8\n" \
+    "sxtb16 r7, r8\n" \
+    "sxtb16 r8, r8, ror #8\n" \
+    "str r5, [r1, r3]\n" \
+    "str r7, [r1, r3, lsl #1]\n" \
+    "str r8, [r1, r9]\n" \
+    "str r4, [r1], #4\n"
+
+/* Rows of pixels of four channels into four planes. A whole word of a plane is two pixels, in r4 (c3 c2 c1 c0) and r5: r7 is
+   b1 b0 a1 a0 and r8 is b3 b2 a3 a2, of which SXTB16 takes every other byte. Single pixels come before and after.
+   r0 in, r1 to, r2 pixel, r3 plane, r6 columns left, r9 three planes, r10 further to the next row of planes, r11 of the image, r12 rows;
+   lr columns. */
+MCU_DW_SHARED void mcu_dw_gather_rows(const struct mcu_dw_walk *walk)
+{
+    register const struct mcu_dw_walk *at __asm__("r0") = walk;
+    __asm__ volatile("push {r7, r11}\n"
+                     "ldm r0, {r0, r1, r2, r3, r6, r9, r10, r11, r12}\n"
+                     "mov lr, r6\n"
+                     "1:\n"
+                     "tst r1, #2\n"
+                     "beq 3f\n"
+                     "2:\n"
+                     "ldr r4, [r0]\n"
+                     "add r0, r2\n"
+                     "sxtb r5, r4, ror #8\n"
+                     "strh r5, [r1, r3]\n"
+                     "sxtb r5, r4, ror #16\n"
+                     "strh r5, [r1, r3, lsl #1]\n"
+                     "asrs r5, r4, #24\n"
+                     "strh r5, [r1, r9]\n"
+                     "sxtb r4, r4\n"
+                     "strh r4, [r1], #2\n"
+                     "subs r6, #1\n"
+                     "3:\n"
+                     "subs r6, #4\n"
+                     "blt 5f\n"
+                     "4:\n" MCU_DW_TWO_PIXELS MCU_DW_TWO_PIXELS
+                     "subs r6, #4\n"
+                     "bge 4b\n"
+                     "5:\n"
+                     "adds r6, #2\n"
+                     "blt 6f\n" MCU_DW_TWO_PIXELS
+                     "subs r6, #2\n"
+                     "6:\n"
+                     "adds r6, #2\n" /* 1: a pixel is left */
+                     "bgt 2b\n"
+                     "add r0, r11\n"
+                     "add r1, r10\n"
+                     "mov r6, lr\n"
+                     "subs r12, #1\n"
+                     "bne 1b\n"
+                     "pop {r7, r11}\n"
+                     : "+r"(at)
+                     :
+                     : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "lr", "cc", "memory");
 }
+
+#endif
 
 /* Channels [channel, channel + planes) of a tile's input into the planes. */
 MCU_DW_SHARED void mcu_dw_gather(const struct mcu_depthwise_conv2d_dsp *op, const struct mcu_dw_source *from, unsigned char *arena,
@@ -158,14 +182,29 @@ MCU_DW_SHARED void mcu_dw_gather(const struct mcu_depthwise_conv2d_dsp *op, cons
     const int32_t offset = from->first_column * pixel_bytes + channel;
     unsigned char *to = arena + op->scratch + from->to_row * op->pitch + 2 * from->to_column;
     int32_t row, column;
+#if MCU_DSP
+    if (planes == 4 && from->columns > 0) {
+        struct mcu_dw_walk walk;
+        const int32_t together = op->input->places ? 1 : from->rows;
+        walk.pixel = pixel_bytes;
+        walk.plane = plane_bytes;
+        walk.third = 3 * plane_bytes;
+        walk.columns = from->columns;
+        walk.row_to = op->pitch - 2 * from->columns;
+        walk.row_in = op->input->row_bytes - pixel_bytes * from->columns;
+        for (row = 0; row < from->rows; row += together, to += op->pitch) {
+            walk.in = (uint32_t)(uintptr_t)mcu_read(op->input, arena, from->first_row + row) + (uint32_t)offset;
+            walk.to = (uint32_t)(uintptr_t)to;
+            walk.rows = together;
+            mcu_dw_gather_rows(&walk);
+        }
+        return;
+    }
+#endif
     for (row = 0; row < from->rows; ++row, to += op->pitch) {
         const int8_t *in = (const int8_t *)mcu_read(op->input, arena, from->first_row + row) + offset;
-        if (planes == 4) {
-            mcu_dw_gather_row(in, (int16_t *)(void *)to, pixel_bytes, plane_bytes, from->columns);
-        } else {
-            for (column = 0; column < from->columns; ++column, in += pixel_bytes) {
-                mcu_dw_gather_pixel(in, (int16_t *)(void *)to + column, planes, plane_bytes);
-            }
+        for (column = 0; column < from->columns; ++column, in += pixel_bytes) {
+            mcu_dw_gather_pixel(in, (int16_t *)(void *)to + column, planes, plane_bytes);
         }
     }
 }
@@ -175,35 +214,38 @@ MCU_DW_SHARED void mcu_dw_gather(const struct mcu_depthwise_conv2d_dsp *op, cons
 /* A kernel computes `passes` groups of columns of one output channel; its argument is the first of the record's weights. */
 typedef void (*mcu_dw_kernel)(int32_t *weights);
 
-/* How a channel is requantised: acc2 = acc << scale; t = smmlar(acc2, multiplier, offset); ssat(t >> shift). */
-struct mcu_dw_finish {
-    int32_t scale, shift, offset;
-};
-
-static inline struct mcu_dw_finish mcu_dw_finish_of(const struct mcu_depthwise_conv2d_dsp *op, int32_t channel)
+/* Bytes of a channel's parameters. */
+static inline int32_t mcu_dw_channel_bytes(const struct mcu_depthwise_conv2d_dsp *op)
 {
-    const int32_t shift = op->shift[channel];
-    struct mcu_dw_finish finish;
-    finish.scale = 1 + shift;
-    finish.shift = 0;
-    finish.offset = op->out_zero;
-    if (shift < 0) {
-        finish.scale = 1;
-        finish.shift = -shift;
-        finish.offset = (2 * op->out_zero + 1) * (1 << (-shift - 1));
+    return op->kernel * op->kernel + 9;
+}
+
+/* What smmlar adds. `base` is 2 * zero point + 1, for the scaled tail times 2^(MCU_DW_SHARED_SHIFT - 1). */
+static inline int32_t mcu_dw_offset(int32_t base, int32_t scale, int32_t shift, int32_t tail)
+{
+    if (tail == MCU_DW_SCALED) {
+        return base + (1 << (scale - 2));
     }
-    return finish;
+    return shift ? base * (1 << (shift - 1)) : base >> 1;
+}
+
+static inline int32_t mcu_dw_base(const struct mcu_depthwise_conv2d_dsp *op, int32_t tail)
+{
+    return (2 * op->out_zero + 1) * (1 << (tail == MCU_DW_SCALED ? MCU_DW_SHARED_SHIFT - 1 : 0));
 }
 
 /* The outputs of a row from twice its sums of products. */
-MCU_DW_SHARED void mcu_dw_requantize(const struct mcu_depthwise_conv2d_dsp *op, const int32_t *raw, int32_t columns, int32_t channel,
-                                     int8_t *out)
+MCU_DW_SHARED void mcu_dw_requantize(const struct mcu_depthwise_conv2d_dsp *op, const uint8_t *parameters, const int32_t *raw,
+                                     int32_t columns, int8_t *out)
 {
     const ptrdiff_t pixel_bytes = (ptrdiff_t)op->in_c * op->depth_multiplier;
+    const uint32_t bias = mcu_dsp_load(parameters);
+    const int32_t multiplier = (int32_t)mcu_dsp_load(parameters + 4);
+    const int32_t shift = (int8_t)parameters[mcu_dw_channel_bytes(op) - 1];
     int32_t column;
     for (column = 0; column < columns; ++column, out += pixel_bytes) {
-        const int32_t sum = (int32_t)((uint32_t)(raw[column] / 2) + (uint32_t)op->bias[channel]);
-        *out = mcu_requantize(sum, op->multiplier[channel], op->shift[channel], op->out_zero, op->out_min, op->out_max);
+        const int32_t sum = (int32_t)((uint32_t)(raw[column] / 2) + bias);
+        *out = mcu_requantize(sum, multiplier, shift, op->out_zero, op->out_min, op->out_max);
     }
 }
 
@@ -382,6 +424,7 @@ enum {
 
 /* ---- tails: r4 pixel, r5 shift, r7 multiplier, r8 offset, r9 column, r10 end ---- */
 
+#define MCU_DW_SCALE(a) "smmla r" #a ", r" #a ", r7, r8\n" "ssat r" #a ", #8, r" #a ", asr #" MCU_DW_SHARED_SHIFT_TEXT "\n"
 #define MCU_DW_RECTIFY(a) "smmlar r" #a ", r" #a ", r7, r8\n" "asrs r" #a ", r5\n" "ssat r" #a ", #8, r" #a "\n"
 #define MCU_DW_SIGNED(a) "add r10, r8, r" #a ", asr #31\n" "smmlar r" #a ", r" #a ", r7, r10\n" "asrs r" #a ", r5\n" "ssat r" #a ", #8, r" #a "\n"
 
@@ -395,6 +438,7 @@ enum {
 #define MCU_DW_HEAD_OF_TAIL "ldmdb lr, {r4, r5, r7, r8, r9, r10}\n"
 #define MCU_DW_ROW_OF_TABLE "ldr r7, [r6], #4\n" "add r7, r9\n"
 
+#define MCU_DW_TAIL_scaled(n) MCU_DW_HEAD_OF_TAIL MCU_DW_EACH_##n(MCU_DW_SCALE) MCU_DW_ROW_OF_TABLE MCU_DW_STORE_##n
 #define MCU_DW_TAIL_rectified(n) MCU_DW_HEAD_OF_TAIL MCU_DW_EACH_##n(MCU_DW_RECTIFY) MCU_DW_ROW_OF_TABLE MCU_DW_STORE_##n
 #define MCU_DW_TAIL_linear(n) \
     MCU_DW_HEAD_OF_TAIL MCU_DW_EACH_##n(MCU_DW_SIGNED) "ldr r10, [lr, #-4]\n" MCU_DW_ROW_OF_TABLE MCU_DW_STORE_##n
@@ -458,106 +502,59 @@ MCU_DW_LANES(mcu_dw_00, "pkhbt %0, %1, %2, lsl #16")
 MCU_DW_LANES(mcu_dw_01, "pkhbt %0, %1, %2")
 MCU_DW_LANES(mcu_dw_11, "pkhtb %0, %2, %1, asr #16")
 
-/* Twice the bytes 0 and 2, or 1 and 3, of a word as lanes. */
-static inline uint32_t mcu_dw_even(uint32_t word)
+/* Bytes 0 and 2 of a word as lanes, less 128, times 2^scale; `middle` is 128 times 2^scale in both lanes. */
+static inline uint32_t mcu_dw_even(uint32_t word, int32_t scale, uint32_t middle)
 {
     uint32_t result;
-    __asm__("sxtb16 %0, %1\n\tsadd16 %0, %0, %0" : "=r"(result) : "r"(word));
+    __asm__("ssub16 %0, %1, %2" : "=r"(result) : "r"((word & 0x00ff00ffu) << scale), "r"(middle));
     return result;
 }
 
-static inline uint32_t mcu_dw_odd(uint32_t word)
+static inline uint32_t mcu_dw_odd(uint32_t word, int32_t scale, uint32_t middle)
 {
-    uint32_t result;
-    __asm__("sxtb16 %0, %1, ror #8\n\tsadd16 %0, %0, %0" : "=r"(result) : "r"(word));
-    return result;
+    return mcu_dw_even(word >> 8, scale, middle);
 }
 
-/* Widened rows of weights, times two. At stride 1 every tap comes with the next one, at stride 2 every other. */
-typedef void (*mcu_dw_widen)(const int8_t *weights, uint32_t *to);
+/* Parameters of a channel -> its record; returns the next channel's. Every tap comes with the next one at stride 1, and every
+   other at stride 2. */
+typedef const uint8_t *(*mcu_dw_widen)(const uint8_t *from, int32_t *to, int32_t base, int32_t tail);
 
-MCU_DW_SHARED void mcu_dw_widen_3s1(const int8_t *weights, uint32_t *to)
-{
-    int32_t row;
-    for (row = 0; row < 3; ++row, weights += 3, to += 2) {
-        const uint32_t word = mcu_dsp_load(weights);
-        const uint32_t w02 = mcu_dw_even(word), w1 = mcu_dw_odd(word);
-        to[0] = mcu_dw_00(w02, w1);
-        to[1] = mcu_dw_01(w1, w02);
+#define MCU_DW_WIDEN(side, step, words, row) \
+    MCU_DW_SHARED const uint8_t *mcu_dw_widen_##side##s##step(const uint8_t *from, int32_t *to, int32_t base, int32_t tail) \
+    { \
+        const int32_t last = from[8 + side * side]; \
+        const int32_t scale = 1 + (tail == MCU_DW_RAW ? 0 : last >> 5); \
+        const int32_t shift = last & 31; \
+        const int32_t bias = tail == MCU_DW_RAW ? 0 : (int32_t)mcu_dsp_load(from); \
+        const uint32_t middle = 0x00800080u << scale; \
+        int32_t *const end = to + step + side * words; \
+        to[MCU_DW_SHIFT] = shift; \
+        to[MCU_DW_MULTIPLIER] = (int32_t)mcu_dsp_load(from + 4); \
+        to[MCU_DW_OFFSET] = mcu_dw_offset(base, scale, shift, tail); \
+        to[0] = bias; \
+        to[1] = bias; \
+        from += 8; \
+        for (to += step; to < end; to += words, from += side) { \
+            uint32_t *const pair = (uint32_t *)to; \
+            const uint32_t word = mcu_dsp_load(from); \
+            const uint32_t w02 = mcu_dw_even(word, scale, middle), w13 = mcu_dw_odd(word, scale, middle); \
+            pair[0] = mcu_dw_00(w02, w13); \
+            row \
+        } \
+        return from + 1; \
     }
-}
 
-MCU_DW_SHARED void mcu_dw_widen_3s2(const int8_t *weights, uint32_t *to)
-{
-    int32_t row;
-    for (row = 0; row < 3; ++row, weights += 3, to += 2) {
-        const uint32_t word = mcu_dsp_load(weights);
-        const uint32_t w02 = mcu_dw_even(word), w1 = mcu_dw_odd(word);
-        to[0] = mcu_dw_00(w02, w1);
-        to[1] = w02 >> 16;
-    }
-}
-
-MCU_DW_SHARED void mcu_dw_widen_5s1(const int8_t *weights, uint32_t *to)
-{
-    int32_t row;
-    for (row = 0; row < 5; ++row, weights += 5, to += 4) {
-        const uint32_t word = mcu_dsp_load(weights), later = mcu_dsp_load(weights + 1);
-        const uint32_t w02 = mcu_dw_even(word), w13 = mcu_dw_odd(word), w24 = mcu_dw_odd(later);
-        to[0] = mcu_dw_00(w02, w13);
-        to[1] = mcu_dw_01(w13, w02);
-        to[2] = mcu_dw_11(w02, w13);
-        to[3] = mcu_dw_11(w13, w24);
-    }
-}
-
-MCU_DW_SHARED void mcu_dw_widen_5s2(const int8_t *weights, uint32_t *to)
-{
-    int32_t row;
-    for (row = 0; row < 5; ++row, weights += 5, to += 3) {
-        const uint32_t word = mcu_dsp_load(weights);
-        const uint32_t w02 = mcu_dw_even(word), w13 = mcu_dw_odd(word);
-        to[0] = mcu_dw_00(w02, w13);
-        to[1] = mcu_dw_11(w02, w13);
-        to[2] = (uint32_t)(2 * weights[4]);
-    }
-}
-
-MCU_DW_SHARED void mcu_dw_widen_7s1(const int8_t *weights, uint32_t *to)
-{
-    int32_t row;
-    for (row = 0; row < 7; ++row, weights += 7, to += 6) {
-        const uint32_t word = mcu_dsp_load(weights), later = mcu_dsp_load(weights + 3);
-        const uint32_t w02 = mcu_dw_even(word), w13 = mcu_dw_odd(word), w35 = mcu_dw_even(later), w46 = mcu_dw_odd(later);
-        to[0] = mcu_dw_00(w02, w13);
-        to[1] = mcu_dw_01(w13, w02);
-        to[2] = mcu_dw_11(w02, w13);
-        to[3] = mcu_dw_00(w35, w46);
-        to[4] = mcu_dw_01(w46, w35);
-        to[5] = mcu_dw_11(w35, w46);
-    }
-}
-
-MCU_DW_SHARED void mcu_dw_widen_7s2(const int8_t *weights, uint32_t *to)
-{
-    int32_t row;
-    for (row = 0; row < 7; ++row, weights += 7, to += 4) {
-        const uint32_t word = mcu_dsp_load(weights), later = mcu_dsp_load(weights + 3);
-        const uint32_t w02 = mcu_dw_even(word), w13 = mcu_dw_odd(word), w35 = mcu_dw_even(later), w46 = mcu_dw_odd(later);
-        to[0] = mcu_dw_00(w02, w13);
-        to[1] = mcu_dw_11(w02, w13);
-        to[2] = mcu_dw_01(w46, w35);
-        to[3] = w46 >> 16;
-    }
-}
-
-/* Lanes of `count` words once more times 2^scale. */
-MCU_DW_SHARED void mcu_dw_scale(uint32_t *words, int32_t count, int32_t scale)
-{
-    for (; count; --count, ++words) {
-        *words = ((*words << scale) & 0xffffu) | (*words >> 16 << (16 + scale));
-    }
-}
+MCU_DW_WIDEN(3, 1, 2, pair[1] = mcu_dw_01(w13, w02);)
+MCU_DW_WIDEN(3, 2, 2, pair[1] = w02 >> 16;)
+MCU_DW_WIDEN(5, 1, 4, const uint32_t w24 = mcu_dw_odd(mcu_dsp_load(from + 1), scale, middle); pair[1] = mcu_dw_01(w13, w02);
+             pair[2] = mcu_dw_11(w02, w13); pair[3] = mcu_dw_11(w13, w24);)
+MCU_DW_WIDEN(5, 2, 3, pair[1] = mcu_dw_11(w02, w13); pair[2] = (uint32_t)((from[4] - 128) * (1 << scale));)
+MCU_DW_WIDEN(7, 1, 6, const uint32_t later = mcu_dsp_load(from + 3); const uint32_t w35 = mcu_dw_even(later, scale, middle);
+             const uint32_t w46 = mcu_dw_odd(later, scale, middle); pair[1] = mcu_dw_01(w13, w02); pair[2] = mcu_dw_11(w02, w13);
+             pair[3] = mcu_dw_00(w35, w46); pair[4] = mcu_dw_01(w46, w35); pair[5] = mcu_dw_11(w35, w46);)
+MCU_DW_WIDEN(7, 2, 4, const uint32_t later = mcu_dsp_load(from + 3); const uint32_t w35 = mcu_dw_even(later, scale, middle);
+             const uint32_t w46 = mcu_dw_odd(later, scale, middle); pair[1] = mcu_dw_11(w02, w13); pair[2] = mcu_dw_01(w46, w35);
+             pair[3] = w46 >> 16;)
 
 /* The record's fields that all channels of a tile share, and the table of output rows. */
 static inline void mcu_dw_begin(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, int32_t *weights, int32_t *table,
@@ -576,54 +573,47 @@ static inline void mcu_dw_begin(const struct mcu_depthwise_conv2d_dsp *op, unsig
     }
 }
 
-/* One output channel of a tile. */
-static inline void mcu_dw_channel(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, const unsigned char *plane,
-                                  int32_t *weights, int32_t *table, int32_t channel, const struct mcu_dw_tile *tile, int32_t tail,
-                                  mcu_dw_widen widen, mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
+/* `count` output channels from `channel` on of one plane; returns the parameters of the channel after them. */
+static inline const uint8_t *mcu_dw_channels(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, const uint8_t *parameters,
+                                             const unsigned char *plane, int32_t *weights, int32_t *table, int32_t channel,
+                                             int32_t count, const struct mcu_dw_tile *tile, int32_t tail, mcu_dw_widen widen,
+                                             mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
 {
-    const int32_t further = op->stride == 2 ? 2 : 1;
-    const int32_t odd = (tile->columns & 3) == 1 && tile->columns > 1;
-    const int32_t taps = op->kernel * op->kernel;
-    int32_t index;
-    const struct mcu_dw_finish finish = mcu_dw_finish_of(op, channel);
-    const int32_t scale = tail == MCU_DW_RAW ? 1 : finish.scale;
-    widen(op->weights + channel * taps, (uint32_t *)weights + further);
-    if (scale != 1) {
-        mcu_dw_scale((uint32_t *)weights + further, (int32_t)(table - weights) - 2, scale - 1);
-    }
-    weights[0] = tail == MCU_DW_RAW ? 0 : (int32_t)((uint32_t)op->bias[channel] << scale);
-    if (further == 2) {
-        weights[1] = weights[0];
-    }
-    weights[MCU_DW_WINDOW] = MCU_DW_WORD(plane);
-    weights[MCU_DW_SHIFT] = finish.shift;
-    weights[MCU_DW_MULTIPLIER] = op->multiplier[channel];
-    weights[MCU_DW_OFFSET] = finish.offset;
-    weights[MCU_DW_COLUMN] = tail == MCU_DW_RAW ? 0 : channel;
-    if (four && tile->columns / 4 > odd) {
-        weights[MCU_DW_PASSES] = tile->columns / 4 - odd;
-        four(weights);
-    }
-    if (two && ((tile->columns & 3) == 1 || (tile->columns & 3) == 2)) {
-        weights[MCU_DW_PASSES] = 1;
-        two(weights);
-    }
-    if (three && (tile->columns & 1) && tile->columns > 1) {
-        weights[MCU_DW_PASSES] = 1;
-        three(weights);
-    }
-    if (tail == MCU_DW_RAW) {
-        for (index = 0; index < tile->rows; ++index) {
-            int8_t *out = (int8_t *)mcu_write(op->output, arena, tile->row + index);
+    const int32_t base = mcu_dw_base(op, tail);
+    const int32_t fours = tile->columns / 4 - ((tile->columns & 3) == 1 && tile->columns > 1);
+    const int32_t rest = tile->columns - 4 * fours; /* 5, or up to 3 */
+    for (; count; --count, ++channel) {
+        const uint8_t *const from = parameters;
+        parameters = widen(parameters, weights, base, tail);
+        weights[MCU_DW_WINDOW] = MCU_DW_WORD(plane);
+        weights[MCU_DW_COLUMN] = tail == MCU_DW_RAW ? 0 : channel;
+        if (four && fours > 0) {
+            weights[MCU_DW_PASSES] = fours;
+            four(weights);
+        }
+        if (two && rest && rest != 3) {
+            weights[MCU_DW_PASSES] = 1;
+            two(weights);
+        }
+        if (three && rest >= 3) {
+            weights[MCU_DW_PASSES] = 1;
+            three(weights);
+        }
+        if (tail == MCU_DW_RAW) {
             const ptrdiff_t at = (ptrdiff_t)tile->column * op->in_c * op->depth_multiplier + channel;
-            mcu_dw_requantize(op, (const int32_t *)(uintptr_t)table[index], tile->columns, channel, out + at);
+            int32_t row;
+            for (row = 0; row < tile->rows; ++row) {
+                int8_t *out = (int8_t *)mcu_write(op->output, arena, tile->row + row) + at;
+                mcu_dw_requantize(op, from, (const int32_t *)(uintptr_t)table[row], tile->columns, out);
+            }
         }
     }
+    return parameters;
 }
 
 #else
 
-typedef void (*mcu_dw_widen)(const int8_t *weights, uint32_t *to);
+typedef const uint8_t *(*mcu_dw_widen)(const uint8_t *from, int32_t *to, int32_t base, int32_t tail);
 
 #define mcu_dw_widen_3s1 NULL
 #define mcu_dw_widen_3s2 NULL
@@ -649,45 +639,61 @@ static inline void mcu_dw_begin(const struct mcu_depthwise_conv2d_dsp *op, unsig
     (void)tail;
 }
 
-/* Twin: one output channel of a tile, sum by sum; `table` has room for the raw sums of a row behind it. */
-static inline void mcu_dw_channel(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, const unsigned char *plane,
-                                  int32_t *weights, int32_t *table, int32_t channel, const struct mcu_dw_tile *tile, int32_t tail,
-                                  mcu_dw_widen widen, mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
+/* Twin: one output row of a tile in one channel; `raw` has room for its sums. */
+static inline void mcu_dw_row(const struct mcu_depthwise_conv2d_dsp *op, const uint8_t *parameters, const unsigned char *plane,
+                              int32_t *raw, int8_t *out, int32_t columns, int32_t tail)
 {
-    const struct mcu_dw_finish finish = mcu_dw_finish_of(op, channel);
-    const int32_t scale = tail == MCU_DW_RAW ? 1 : finish.scale;
-    const int8_t *taps = op->weights + channel * op->kernel * op->kernel;
+    const uint8_t *const taps = parameters + 8;
+    const int32_t last = taps[op->kernel * op->kernel];
+    const int32_t scale = 1 + (tail == MCU_DW_RAW ? 0 : last >> 5);
+    const int32_t offset = tail == MCU_DW_RAW ? 0 : mcu_dw_offset(mcu_dw_base(op, tail), scale, last & 31, tail);
+    const int32_t multiplier = (int32_t)mcu_dsp_load(parameters + 4);
     const ptrdiff_t pixel_bytes = (ptrdiff_t)op->in_c * op->depth_multiplier;
-    int32_t *const raw = table + op->strip;
-    int32_t row, column, y, x;
+    int32_t column, y, x;
+    for (column = 0; column < columns; ++column) {
+        uint32_t sum = tail == MCU_DW_RAW ? 0u : mcu_dsp_load(parameters);
+        for (y = 0; y < op->kernel; ++y) {
+            const int16_t *from = (const int16_t *)(const void *)(plane + y * op->pitch) + column * op->stride;
+            for (x = 0; x < op->kernel; ++x) {
+                sum += (uint32_t)(from[x] * ((taps[y * op->kernel + x] - 128) * (1 << scale)));
+            }
+        }
+        if (tail == MCU_DW_RAW) {
+            raw[column] = (int32_t)sum;
+        } else if (tail == MCU_DW_SCALED) {
+            const int32_t product = (int32_t)(((int64_t)(int32_t)sum * multiplier) >> 32);
+            out[column * pixel_bytes] = (int8_t)mcu_dsp_ssat8((product + offset) >> MCU_DW_SHARED_SHIFT);
+        } else {
+            const int32_t sign = tail == MCU_DW_LINEAR ? (int32_t)sum >> 31 : 0;
+            const int32_t t = mcu_dsp_smmlar((int32_t)sum, multiplier, offset + sign);
+            out[column * pixel_bytes] = (int8_t)mcu_dsp_ssat8(t >> (last & 31));
+        }
+    }
+    if (tail == MCU_DW_RAW) {
+        mcu_dw_requantize(op, parameters, raw, columns, out);
+    }
+}
+
+static inline const uint8_t *mcu_dw_channels(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, const uint8_t *parameters,
+                                             const unsigned char *plane, int32_t *weights, int32_t *table, int32_t channel,
+                                             int32_t count, const struct mcu_dw_tile *tile, int32_t tail, mcu_dw_widen widen,
+                                             mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
+{
+    const ptrdiff_t at = (ptrdiff_t)tile->column * op->in_c * op->depth_multiplier;
+    int32_t row;
     (void)weights;
     (void)widen;
     (void)four;
     (void)two;
     (void)three;
-    for (row = 0; row < tile->rows; ++row) {
-        int8_t *out = (int8_t *)mcu_write(op->output, arena, tile->row + row) + tile->column * pixel_bytes + channel;
-        for (column = 0; column < tile->columns; ++column) {
-            uint32_t sum = tail == MCU_DW_RAW ? 0u : (uint32_t)op->bias[channel] << scale;
-            for (y = 0; y < op->kernel; ++y) {
-                const unsigned char *line = plane + (row * op->stride + y) * op->pitch;
-                const int16_t *from = (const int16_t *)(const void *)line + column * op->stride;
-                for (x = 0; x < op->kernel; ++x) {
-                    sum += (uint32_t)(from[x] * (taps[y * op->kernel + x] * (1 << scale)));
-                }
-            }
-            if (tail == MCU_DW_RAW) {
-                raw[column] = (int32_t)sum;
-            } else {
-                const int32_t sign = tail == MCU_DW_LINEAR ? (int32_t)sum >> 31 : 0;
-                const int32_t t = mcu_dsp_smmlar((int32_t)sum, op->multiplier[channel], finish.offset + sign);
-                out[column * pixel_bytes] = (int8_t)mcu_dsp_ssat8(t >> finish.shift);
-            }
-        }
-        if (tail == MCU_DW_RAW) {
-            mcu_dw_requantize(op, raw, tile->columns, channel, out);
+    for (; count; --count, ++channel, parameters += mcu_dw_channel_bytes(op)) {
+        for (row = 0; row < tile->rows; ++row) {
+            int8_t *out = (int8_t *)mcu_write(op->output, arena, tile->row + row) + at + channel;
+            const unsigned char *from = plane + row * op->stride * op->pitch;
+            mcu_dw_row(op, parameters, from, table + op->strip, out, tile->columns, tail);
         }
     }
+    return parameters;
 }
 
 #endif
@@ -704,7 +710,8 @@ MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigne
     int32_t *const weights = (int32_t *)(void *)(start + planes * plane_bytes) + MCU_DW_HEAD;
     int32_t *const table = weights + 2 + words;
     struct mcu_dw_tile tile;
-    int32_t done, channel, c, replica;
+    const uint8_t *parameters;
+    int32_t done, channel, c;
     for (tile.row = first; tile.row < last; tile.row += tile.rows) {
         tile.rows = last - tile.row < op->strip ? last - tile.row : op->strip;
         for (tile.column = 0; tile.column < op->out_w; tile.column += tile.columns) {
@@ -716,15 +723,14 @@ MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigne
                 mcu_dw_clear((int16_t *)(void *)start, planes * plane_bytes, op->in_zero);
             }
             mcu_dw_begin(op, arena, weights, table, &tile, tail);
+            parameters = op->channels;
             for (done = 0; done < op->in_c; done = channel + planes) {
                 /* The last planes may hold channels that are done already. */
                 channel = done + planes <= op->in_c ? done : op->in_c - planes;
                 mcu_dw_gather(op, &from, arena, channel, planes);
-                for (c = done * op->depth_multiplier; c < (channel + planes) * op->depth_multiplier;) {
-                    const unsigned char *plane = start + (c / op->depth_multiplier - channel) * plane_bytes;
-                    for (replica = 0; replica < op->depth_multiplier; ++replica, ++c) {
-                        mcu_dw_channel(op, arena, plane, weights, table, c, &tile, tail, widen, four, two, three);
-                    }
+                for (c = done; c < channel + planes; ++c) {
+                    parameters = mcu_dw_channels(op, arena, parameters, start + (c - channel) * plane_bytes, weights, table,
+                                                 c * op->depth_multiplier, op->depth_multiplier, &tile, tail, widen, four, two, three);
                 }
             }
         }
@@ -754,6 +760,7 @@ MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigne
     MCU_DW_OPERATOR(side, step, tail, TAIL, 23, NULL, kernel##2, kernel##3)
 
 #define MCU_DW_OPERATORS(side, step) \
+    MCU_DW_OPERATORS_OF(side, step, scaled, MCU_DW_SCALED, mcu_dw_##side##s##step##_scaled_) \
     MCU_DW_OPERATORS_OF(side, step, rectified, MCU_DW_RECTIFIED, mcu_dw_##side##s##step##_rectified_) \
     MCU_DW_OPERATORS_OF(side, step, linear, MCU_DW_LINEAR, mcu_dw_##side##s##step##_linear_) \
     MCU_DW_OPERATORS_OF(side, step, raw, MCU_DW_RAW, mcu_dw_##side##s##step##_raw_)

@@ -124,21 +124,23 @@ def network(cases: Sequence[Case], seed: int) -> bytes:
     return b.build([add(b, rng, case) for case in cases])
 
 
-@pytest.mark.parametrize("place", ["twin", "cortex-m4", "cortex-m7"])
+BLOCKS = {"twin": 2, "cortex-m4": 1, "cortex-m7": 1 << 15}
+"""Where kernels run, and how many rows an event has there at most."""
+
+
+@pytest.mark.parametrize("place", BLOCKS)
 @pytest.mark.parametrize("suite", SUITES)
 def test_equals_tflm(suite: str, place: str) -> None:
     """Bytes are TFLM's, nothing is written outside outputs and scratch, and twins read nothing outside either."""
     cases = list(SUITES[suite]())
     model = network(cases, 7)
-    # Whole blocks on one core, row by row on the other.
-    minimize = "sram" if place == "cortex-m4" else "latency"
-    program = build(model, "m", Options(target="cortex-m4" if place == "twin" else place, minimize=minimize, sram=1 << 24))
+    program = build(model, "m", Options(target="cortex-m4" if place == "twin" else place, sram=1 << 24))
     kinds = Counter(type(op).__name__ for op in program.lowered.operators)
     assert kinds["DepthwiseConv2DDsp"] > len(cases) / 3, kinds
     samples = random_samples(program.graph.inputs, 2)
     with Tflm() as oracle, tempfile.TemporaryDirectory() as folder:
         expected = [result.outputs for result in oracle.run(model, samples)]
-        guarded = write_guarded(program, Path(folder))
+        guarded = write_guarded(program, Path(folder), BLOCKS[place])
         if place == "twin":
             with HostModel.compile(guarded) as host:
                 computed = [host.run(sample) for sample in samples]

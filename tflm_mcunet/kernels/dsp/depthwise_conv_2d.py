@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tflm_mcunet.fixed_point import quantize_multipliers
 from tflm_mcunet.graph import Array
@@ -20,7 +22,8 @@ SCRATCH_BUDGET = 2048
 """Bytes of scratch up to which tiles grow."""
 TOLERANCE = 0.2
 """Instructions per output that are given away for less scratch."""
-WORD = 4
+SHARED_SHIFT = 10
+"""The right shift of the scaled tail: MCU_DW_SHARED_SHIFT of ops/dsp/mcu_depthwise_conv2d_dsp.h."""
 RECORD_HEAD = 12
 """Words of a kernel's record beside the weights."""
 
@@ -105,14 +108,36 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
     def found(self) -> list[packing.Channel]:
         return packing.channels(self, self.squared.reshape(len(self.squared), -1))
 
-    @property
+    @cached_property
     def tail(self) -> str:
         """The fastest way to finish a block that is exact for every channel."""
         if self.limits != (-128, 127):
             return "raw"
-        if self.output.zero_point == -128 and all(map(_rectifiable, self.found)):
-            return "rectified"
+        if self.output.zero_point == -128:
+            if all(self.scaled(c) is not None for c in self.found):
+                return "scaled"
+            if all(map(_rectifiable, self.found)):
+                return "rectified"
         return "linear" if all(_rectifiable(c) and (c.value is not None or c.shift > 0) for c in self.found) else "raw"
+
+    def scaled(self, channel: packing.Channel) -> tuple[int, int] | None:
+        """Multiplier and scale with which a channel takes the shift that all share, where that is exact.
+
+        The accumulator times 2^scale is shifted by `scale - 1` more than it was, which must be at least one: what smmla adds then
+        rounds exactly. A larger shift is made the largest of these with a smaller multiplier where that changes no output.
+        """
+        most = SHARED_SHIFT - 1
+        scale = 1 + SHARED_SHIFT - min(channel.shift, most)
+        weights = channel.weights << scale
+        if channel.value is not None:
+            return 1 << 30, 2
+        fits = weights.max() < 1 << 15 and weights.min() >= -(1 << 15) and channel.bound << scale < 1 << 31
+        if not fits or channel.weights.max() > 127 or scale > 8 or channel.shift > 22:
+            return None
+        if channel.shift <= most:
+            return channel.multiplier, scale
+        multiplier = _smaller_multiplier(channel, channel.shift - most)
+        return None if multiplier is None else (multiplier, scale)
 
     @property
     def blocks(self) -> str:
@@ -123,22 +148,31 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
         return ("4" if fours > 0 else "") + rest
 
     @property
-    def parameters(self) -> dict[str, Array]:
-        """Weights, bias, multiplier and shift per channel; channels of one constant value get it from the bias."""
+    def parameters(self) -> Array:
+        """Per channel bias, multiplier, weights and scale, as the kernels read them."""
         if self.tail == "raw":
             flat = self.squared.reshape(len(self.squared), -1)
-            multiplier, shift = quantize_multipliers(self.channel_scales)
             bias = folded_bias(self.bias, flat, self.input(0).zero_point)
-            return {"weights": _padded(self.squared), "bias": bias, "multiplier": multiplier, "shift": shift}
-        weights = np.zeros(self.squared.shape, np.int8)
-        bias, multiplier, shift = (np.zeros(len(weights), kind) for kind in (np.int32, np.int32, np.int8))
-        for i, c in enumerate(self.found):
-            if c.value is not None:
-                bias[i], multiplier[i], shift[i] = 4 * (c.value - self.output.zero_point), 1 << 30, -1
-            else:
-                weights[i] = c.weights.reshape(weights[i].shape)
-                bias[i], multiplier[i], shift[i] = _wrapped(c.bias + 128 * int(c.weights.sum())), c.multiplier, -c.shift
-        return {"weights": _padded(weights), "bias": bias, "multiplier": multiplier, "shift": shift}
+            columns = [bias, *quantize_multipliers(self.channel_scales)]
+            channels = [(*(int(v) for v in values), weights) for *values, weights in zip(*columns, flat, strict=True)]
+            return _packed([(b, m, s % 256, w) for b, m, s, w in channels])
+        return _packed([self.channel_parameters(channel) for channel in self.found])
+
+    def channel_parameters(self, channel: packing.Channel) -> tuple[int, int, int, Array]:
+        """Bias, multiplier, byte of scale and shift, and weights of a channel; one of a constant value has it from the bias."""
+        shift, scale, multiplier = max(channel.shift, 0), 1 + max(-channel.shift, 0), channel.multiplier
+        if self.tail == "scaled":
+            found = self.scaled(channel)
+            assert found is not None
+            multiplier, scale = found
+            shift = SHARED_SHIFT + 1 - scale
+        if channel.value is not None:
+            scale, multiplier = (2, 1 << 30) if self.tail == "scaled" else (1, 1 << 30)
+            shift = SHARED_SHIFT - 1 if self.tail == "scaled" else 1
+            bias, weights = channel.value - self.output.zero_point << 1 + shift, np.zeros_like(channel.weights)
+        else:
+            bias, weights = channel.bias + 128 * int(channel.weights.sum()), channel.weights
+        return _wrapped(bias << scale), multiplier, 32 * (scale - 1) + shift, weights
 
     def record(self) -> Record:
         vertical, horizontal = self.axes
@@ -149,7 +183,7 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
             {
                 "input": self.input(0),
                 "output": self.output,
-                **self.parameters,
+                "channels": self.parameters,
                 "in_h": vertical.input,
                 "in_w": horizontal.input,
                 "in_c": self.input(0).nhwc[3],
@@ -186,9 +220,43 @@ def _rectifiable(channel: packing.Channel) -> bool:
     return bool(fits and channel.shift <= 22)
 
 
-def _padded(weights: Array) -> Array:
-    """Weights and some bytes more: the last of them is read as part of a word."""
-    return np.append(weights.reshape(-1), np.zeros(WORD, np.int8))
+def _smaller_multiplier(channel: packing.Channel, by: int) -> int | None:
+    """A multiplier for a shift smaller by `by` that gives the same outputs for all accumulators, or None.
+
+    Outputs are those of a channel with zero point and least output -128. Both ways never decrease with the accumulator and agree
+    for negative ones, so they are equal where every output is reached from the same accumulator on.
+    """
+    levels = np.arange(1, 256, dtype=np.int64)
+
+    def original(acc: NDArray[np.int64]) -> NDArray[np.int64]:
+        return (((acc * channel.multiplier + (1 << 30)) >> 31) + (1 << channel.shift - 1)) >> channel.shift
+
+    def first(rescale: Callable[[NDArray[np.int64]], NDArray[np.int64]]) -> NDArray[np.int64]:
+        """Per level the least accumulator that reaches it; bound + 1 where none does."""
+        low, high = np.zeros_like(levels), np.full_like(levels, channel.bound + 1)
+        while (low < high).any():
+            middle = (low + high) >> 1
+            reached = (rescale(middle) >= levels) | (middle > channel.bound)
+            low, high = np.where(reached, low, middle + 1), np.where(reached, middle, high)
+        return low
+
+    goal = first(original)
+    shift = channel.shift - by + 1
+    nearest = (channel.multiplier + (1 << by - 1)) >> by
+    for candidate in sorted(range(nearest - 8, nearest + 9), key=lambda c: abs(c - nearest)):
+        if np.array_equal(goal, first(lambda acc: (((acc * 4 * candidate) >> 32) + (1 << shift - 1) + 1) >> shift)):  # noqa: B023
+            return candidate
+    return None
+
+
+def _packed(channels: list[tuple[int, int, int, Array]]) -> Array:
+    """Bias, multiplier, weights plus 128 and a byte of each channel, one after the other."""
+    return np.concatenate(
+        [
+            np.concatenate([np.array([bias, multiplier], "<i4").view(np.uint8), (weights.astype(int) + 128).astype(np.uint8), np.uint8([last])])
+            for bias, multiplier, last, weights in channels
+        ]
+    )
 
 
 def _wrapped(value: int) -> int:
