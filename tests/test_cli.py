@@ -81,6 +81,13 @@ def test_analyze_prints_the_same_report_and_writes_nothing(model: Path, tmp_path
     assert set(tmp_path.iterdir()) == before
 
 
+def test_the_front_goes_from_the_least_arena_to_the_least_work(model: Path) -> None:
+    points = checked_json("front", "analyze", model, "--pareto")["front"]
+    assert [p["arena"] for p in points] == sorted(p["arena"] for p in points)
+    assert points[0]["arena"] == checked_json("report", "analyze", model, "--minimize", "sram")["sram"]["arena"]
+    assert "MACs recomputed" in command("analyze", model, "--pareto").stdout
+
+
 def test_verify_passes_on_random_and_on_given_inputs(model: Path, tmp_path: Path) -> None:
     result = checked_json("verify", "verify", model, "--samples", 3)
     assert result["passed"]

@@ -116,7 +116,10 @@ def _add_bench(commands: Any) -> None:
 
 
 def _add_analyze(commands: Any) -> None:
-    _add_model(commands, "analyze", "report SRAM, flash and work without writing anything", analyze_model, "--target stm32f746")
+    summary = "report SRAM, flash and work without writing the model"
+    command = _add_model(commands, "analyze", summary, analyze_model, "--target stm32f746")
+    command.add_argument("--pareto", action="store_true", help="the front of SRAM against work instead of one schedule")
+    command.add_argument("--plot", metavar="FILE", help="with --pareto: also draw it (.png, .svg or .pdf)")
 
 
 def _count(text: str) -> int:
@@ -135,13 +138,9 @@ def _factor(text: str) -> float:
 # ---- the commands ----
 
 
-def _compiled(options: argparse.Namespace) -> Any:
-    from tflm_mcunet.compiled import Compiled
-    from tflm_mcunet.compiler import build
-    from tflm_mcunet.source import load
-
+def _chosen(options: argparse.Namespace) -> Options:
     on = getattr(options, "on", "host")
-    chosen = Options(
+    return Options(
         target=options.target or ("generic" if on == "host" else on),
         name=options.name,
         sram=None if options.sram is None else parse_bytes(options.sram),
@@ -155,6 +154,14 @@ def _compiled(options: argparse.Namespace) -> Any:
         export=options.export,
         extras=tuple(filter(None, options.extras.split(","))),
     )
+
+
+def _compiled(options: argparse.Namespace) -> Any:
+    from tflm_mcunet.compiled import Compiled
+    from tflm_mcunet.compiler import build
+    from tflm_mcunet.source import load
+
+    chosen = _chosen(options)
     model, source = load(options.model)
     trace = (lambda text: print(text, file=sys.stderr)) if options.verbose else None
     return Compiled(model, build(model, source, chosen, trace))
@@ -201,7 +208,10 @@ def bench_model(options: argparse.Namespace) -> None:
 
 
 def analyze_model(options: argparse.Namespace) -> None:
-    """`analyze`: the report alone."""
+    """`analyze`: the report alone, or the front of SRAM against work."""
+    if options.pareto or options.plot:
+        _show_front(options)
+        return
     compiled = _compiled(options)
     if options.json:
         _print_json(compiled.report)
@@ -209,6 +219,22 @@ def analyze_model(options: argparse.Namespace) -> None:
         from tflm_mcunet.report.terminal import analysis
 
         analysis(compiled.report)
+
+
+def _show_front(options: argparse.Namespace) -> None:
+    from tflm_mcunet.front import front, plot
+    from tflm_mcunet.source import load
+
+    model, source = load(options.model)
+    points = front(model, source, _chosen(options))
+    if options.plot:
+        plot(points, options.plot, source)
+    if options.json:
+        _print_json({"front": [point.as_dict() for point in points]})
+    else:
+        from tflm_mcunet.report.terminal import front_table
+
+        front_table(points)
 
 
 def show_targets(options: argparse.Namespace) -> None:

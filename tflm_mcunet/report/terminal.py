@@ -9,7 +9,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from tflm_mcunet.front import Point
 from tflm_mcunet.targets import Target
+
+WIDTH = 110
+"""Columns that tables may take even where the terminal has fewer: long lines say more than cells cut short."""
 
 
 def summary(report: Mapping[str, Any], headline: str) -> None:
@@ -19,17 +23,31 @@ def summary(report: Mapping[str, Any], headline: str) -> None:
     print(f"  arena    {sram['arena']:>12,} bytes of SRAM (lower bound {sram['lower_bound']:,})")
     print(f"  weights  {flash['weights']:>12,} bytes of flash")
     print(f"  work     {report['macs']:>12,} MACs in {len(report['operators'])} operators")
+    estimate = report["estimate"]
+    error = f"on average {estimate['error']:.1%} off, at worst {estimate['worst_error']:.1%}"
+    print(f"  time     {estimate['instructions']:>12,} estimated instructions on a {estimate['core']} ({error})")
+    if "modelled_cycles" in estimate:
+        print(f"           {estimate['modelled_cycles']:>12,} estimated cycles of a modelled Cortex-M4 without wait states")
 
 
 def analysis(report: Mapping[str, Any]) -> None:
     """The whole report."""
     summary(report, f"{report['model']} for {report['target']}")
-    table = _table("#", "operator", "output", "details", "MACs", "SRAM", "weights")
+    table = _table("#", "operator", "output", "details", "MACs", "est. instructions", "SRAM", "weights")
     for number, op in enumerate(report["operators"]):
         shape = " ".join("x".join(map(str, s)) for s in op["outputs"])
-        cells = [str(number), op["kind"], shape, op["details"], f"{op['macs']:,}", f"{op['sram']:,}", f"{op['weights']:,}"]
-        table.add_row(*cells)
-    _print(table, right={"#", "MACs", "SRAM", "weights"})
+        figures = (f"{op[key]:,}" for key in ("macs", "estimated_instructions", "sram", "weights"))
+        table.add_row(str(number), op["kind"], shape, op["details"], *figures)
+    _print(table, right={"#", "MACs", "est. instructions", "SRAM", "weights"})
+
+
+def front_table(points: Iterable[Point]) -> None:
+    """The front of SRAM against work."""
+    table = _table("schedule", "arena", "MACs executed", "MACs recomputed", "instructions (estimated)")
+    for p in points:
+        instructions = "" if p.instructions is None else f"{p.instructions:,}"
+        table.add_row(p.schedule, f"{p.arena:,}", f"{p.macs_executed:,}", f"{p.macs_recomputed:,}", instructions)
+    _print(table, right={"arena", "MACs executed", "MACs recomputed", "instructions (estimated)"})
 
 
 def target_table(boards: Iterable[Target]) -> None:
@@ -63,4 +81,5 @@ def _print(table: Table, right: Iterable[str] = ()) -> None:
     for column in table.columns:
         if column.header in right:
             column.justify = "right"
-    Console().print(table)
+            column.no_wrap = True
+    Console(width=max(Console().width, WIDTH)).print(table)
