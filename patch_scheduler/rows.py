@@ -23,6 +23,8 @@ Form = Literal["rings", "mixed", "rows"]
 ROUNDS = 40  # further attempts for one set of units, fewer where these are many
 WORK = 10000  # units placed in such attempts: a count, not a time, so that plans are reproducible
 STARTS = 4
+LIFTED = 2
+MANY = 5000  # units that are placed one by one in seconds
 HOPELESS = 1.1  # times what is wanted: better a less regular form than many rounds
 FORMS: tuple[Form, ...] = ("rings", "mixed", "rows")
 Offsets = list[int]
@@ -34,20 +36,26 @@ def plan_rows(network: Network, schedule: Schedule, enough: int = 0, rounds: int
     life = lives(network, schedule.events)
     moments = moment_bytes(network, schedule, life)
     bound = int(moments.max(initial=0))
+    enough = max(bound, enough)
     plans: list[Plan] = []
-    tried: list[set[int]] = []
-    for form in forms:
-        scattered = _scattered(network, life, form)
-        if scattered not in tried:
-            tried.append(scattered)
-            found = units(network, schedule, life, scattered)
-            field = _Field(found, in_place(network, schedule, found))
-            least = form == forms[-1]
-            offsets = _search(field, moments, max(bound, enough), rounds if least else rounds // 2, least)
+    choices = _choices(network, schedule, life, forms)
+    for number, found in enumerate(choices, 1):
+        field = _Field(found, in_place(network, schedule, found))
+        spare = number < len(choices)
+        offsets = _search(field, moments, enough, rounds // 2 if spare else rounds, spare)
+        if offsets is not None:
             plans.append(_plan(network, found, offsets, bound))
-        if plans[-1].arena <= max(bound, enough):
-            return plans[-1]
+            if plans[-1].arena <= enough:
+                break
     return min(plans, key=lambda plan: plan.arena)
+
+
+def _choices(network: Network, schedule: Schedule, life: Lives, forms: Sequence[Form]) -> list[list[Unit]]:
+    """The units of every form, without repetitions and without more units than can be placed."""
+    sets = [_scattered(network, life, form) for form in forms]
+    different = [scattered for index, scattered in enumerate(sets) if scattered not in sets[:index]]
+    found = [units(network, schedule, life, scattered) for scattered in different]
+    return [choice for choice in found if len(choice) <= MANY] or [units(network, schedule, life, set())]
 
 
 def _scattered(network: Network, life: Lives, form: Form) -> set[int]:
@@ -64,6 +72,7 @@ class _Field:
 
     def __init__(self, found: Sequence[Unit], shared: Sequence[InPlace]) -> None:
         self.units = found
+        self.largest = max(range(len(found)), key=lambda index: found[index].size, default=0)
         pieces = sum(len(unit.low) for unit in found)
         self.low, self.high, self.birth, self.death = (np.zeros(pieces, np.int64) for _ in range(4))
         self.partners: list[list[tuple[int, int, int, int, bool]]] = [[] for _ in found]
@@ -72,15 +81,19 @@ class _Field:
             self.partners[target].append((above, source, below, pair.above, True))
             self.partners[source].append((below, target, above, pair.above, False))
 
-    def fill(self, order: Order) -> tuple[Offsets, int]:
-        """Offsets and the bytes they need."""
+    def fill(self, order: Order, lift: int, limit: float) -> tuple[Offsets, int] | None:
+        """Offsets and the bytes they need, None above the limit; the largest unit lies at `lift`, where that is not 0."""
         self.count = 0
         self.first = [-1] * len(self.units)
         offsets, top = [0] * len(self.units), 0
-        for index in order:
+        if lift:
+            order = sorted(order, key=lambda index: index != self.largest)
+        for place, index in enumerate(order):
             unit = self.units[index]
-            offset = self._lowest(index, unit)
+            offset = lift if lift and not place else self._lowest(index, unit)
             top = max(top, offset + unit.size)
+            if top > limit:
+                return None
             offsets[index] = offset
             end = self.count + len(unit.low)
             here = slice(self.count, end)
@@ -119,33 +132,45 @@ class _Field:
                 above[at] = np.minimum(above[at], self.low[where] - most - unit.low[piece])
 
 
-def _search(field: _Field, moments: Int, enough: int, rounds: int, least: bool) -> Offsets:
+def _search(field: _Field, moments: Int, enough: int, rounds: int, spare: bool) -> Offsets | None:
     """The best of several orders, the better ones improved by moving forward, at random, what ended too high.
 
-    Unless the `least` is wanted it gives up early what is far above `enough`.
+    Where there is another form to `spare`, None as soon as the arena is far above `enough`.
     """
     random = Random(0)
-    tried: list[tuple[int, Offsets, Order]] = []
+    tried: list[tuple[int, Offsets, Order, int]] = []
 
-    def attempt(order: Order) -> bool:
-        offsets, top = field.fill(order)
-        tried.append((top, offsets, order))
-        return top <= enough
+    def attempt(order: Order, lift: int) -> bool:
+        found = field.fill(order, lift, HOPELESS * enough if spare else np.inf)
+        if found:
+            tried.append((found[1], found[0], order, lift))
+        return found is not None and found[1] <= enough
 
     for order in _orders(field.units, moments):
-        if attempt(order):
+        if attempt(order, 0):
             return tried[-1][1]
-    if not least and min(tried)[0] > HOPELESS * enough:
-        return min(tried)[1]
+    lift = _lift(field, enough)
+    for _, _, order, _ in sorted(tried)[: LIFTED * (lift > 0)]:
+        if attempt(order, lift):
+            return tried[-1][1]
+    if not tried:
+        return None
     rounds = min(rounds, WORK // max(len(field.low), 1))
-    for _, offsets, order in sorted(tried)[:STARTS]:
+    for _, offsets, order, lift in sorted(tried)[:STARTS]:
         for _ in range(rounds // STARTS):
             order = _forward(order, field.units, offsets, enough, random)
-            done = attempt(order)
-            offsets = tried[-1][1]
-            if done:
-                return offsets
+            if attempt(order, lift):
+                return tried[-1][1]
+            offsets = tried[-1][1] if tried[-1][2] is order else offsets
     return min(tried)[1]
+
+
+def _lift(field: _Field, enough: int) -> int:
+    """With the largest unit, often the input, at the upper end, what takes the place of its dead rows may start below it."""
+    if not field.units:
+        return 0
+    largest = field.units[field.largest]
+    return (enough - largest.size) // largest.alignment * largest.alignment
 
 
 def _forward(order: Order, found: Sequence[Unit], offsets: Offsets, enough: int, random: Random) -> Order:

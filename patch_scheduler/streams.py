@@ -20,7 +20,8 @@ from patch_scheduler.schedule import Schedule, Stage
 
 Found = tuple[Schedule, Plan]
 ATTEMPTS = 6  # lower and lower peaks, until the rows fit
-CLOSE = 1.01  # an arena this near to its bound is not worth another search
+MAX_EVENTS = 4000  # networks of images stay below; signals of many thousand rows come in larger blocks
+CLOSE = 1.02  # an arena this near to its bound is not worth another search
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Streams:
     def __init__(self, network: Network, cost: Cost) -> None:
         self.network, self.cost = network, cost
         self.layers = Peaks(network)
-        self.single = self._pace(tuple(1 for _ in network.operators))
+        self.beats = _beats([operator.steps for operator in network.operators])
+        self.single = self._pace(self._blocks(self.beats))
         while True:
             least = least_peak(self.single.peak)
             stages = cheapest(self.single.peak, _length(self.single.peak), least)
@@ -105,13 +107,15 @@ class Streams:
 
     @cached_property
     def _paces(self) -> list[_Pace]:
-        """From one row at a time to all operators in two halves."""
-        highest = max(operator.steps for operator in self.network.operators)
-        beats, vectors = highest, [self.single.block]
+        """From one row at a time, or nearly so, to all operators in two halves."""
+        beats, vectors = self.beats, [self.single.block]
         while beats > 2:
             beats = max(beats * 2 // 3, 2)
-            vectors.append(tuple(-(-operator.steps // beats) for operator in self.network.operators))
-        return [self.single, *(self._pace(block) for block in dict.fromkeys(vectors[1:]))]
+            vectors.append(self._blocks(beats))
+        return [self.single, *(self._pace(block) for block in dict.fromkeys(vectors) if block != self.single.block)]
+
+    def _blocks(self, beats: int) -> tuple[int, ...]:
+        return tuple(-(-operator.steps // beats) for operator in self.network.operators)
 
     def _pace(self, block: tuple[int, ...]) -> _Pace:
         fused = [self.cost(index, steps, True) for index, steps in enumerate(block)]
@@ -156,6 +160,14 @@ class Streams:
     def _plan(self, cuts: _Cuts, enough: int, rounds: int = ROUNDS, forms: Sequence[Form] = FORMS) -> Found:
         schedule = streamed(self.network, cuts.stages, cuts.block)
         return schedule, plan_rows(self.network, schedule, enough, rounds, forms)
+
+
+def _beats(steps: Sequence[int]) -> int:
+    """As many events for the highest map as leave a number of events that can be searched."""
+    beats = max(steps)
+    while sum(min(count, beats) for count in steps) > MAX_EVENTS:
+        beats = beats * 3 // 4
+    return max(beats, 1)
 
 
 def _length(peak: Int) -> Float:

@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patch_scheduler import (
+    Access,
     Network,
+    Operator,
     Tensor,
     default_cost,
+    each,
     layer_by_layer,
     pareto,
     schedule,
@@ -20,6 +23,7 @@ from patch_scheduler import (
     streamed,
     total_cost,
     validate,
+    window,
 )
 from patch_scheduler.choose import Aim, Mode
 from tests.patch_scheduler.networks import REALISTIC, fpn, mcunet, mobilenet_v1, mobilenet_v2
@@ -139,3 +143,16 @@ def test_no_operators() -> None:
     for found in (schedule(network, minimize="sram"), schedule(network, mode="stream", limit=10), pareto(network)[0][2:]):
         validate(network, *found)
         assert found[1].arena == 6
+
+
+def test_signals_of_many_rows_stream_in_blocks() -> None:
+    rows = 20_000
+    reads = window(rows, rows, 9, 1, 1, 4)
+    operators = tuple(Operator(f"o{i}", (Access(i, reads),), (Access(i + 1, each(rows)),), rows) for i in range(3))
+    network = Network(tuple(Tensor(f"t{i}", rows, 2) for i in range(4)), operators, (0,), (3,))
+    start = time.process_time()
+    how, where = schedule(network, mode="stream", minimize="sram")
+    validate(network, how, where)
+    assert len(how.events) < 10_000
+    assert where.arena < 2 * network.tensors[0].size
+    assert time.process_time() - start < 15
