@@ -8,6 +8,7 @@ import numpy as np
 
 from tests.build import ModelBuilder
 from tests.oracle import assert_bit_exact
+from tflm_mcunet.fixed_point import quantize_multiplier
 from tflm_mcunet.operators.window import outputs_along
 
 ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
@@ -126,3 +127,22 @@ def test_fully_connected() -> None:
             b.operator("FULLY_CONNECTED", inputs, [y], "FullyConnectedOptions", fusedActivationFunction=int(rng.integers(0, 4)))
             models.append(b.build([y]))
     assert_bit_exact(models)
+
+
+def test_fully_connected_multiplies_scales_in_double_precision() -> None:
+    """Scales whose product, rounded to single precision, would give another multiplier."""
+    rng = np.random.default_rng(5)
+    models = []
+    while len(models) < 40:
+        x_scale, w_scale, y_scale = (float(np.float32(v)) for v in rng.uniform((0.01, 0.001, 0.01), (0.1, 0.02, 0.2)))
+        if quantize_multiplier(x_scale * w_scale / y_scale) == quantize_multiplier(
+            float(np.float32(x_scale) * np.float32(w_scale)) / y_scale
+        ):
+            continue
+        b = ModelBuilder()
+        x = b.input((1, 64), scale=x_scale, zero_point=3)
+        w = b.constant(rng.integers(-127, 128, (40, 64)), scale=w_scale)
+        y = b.tensor((1, 40), scale=y_scale, zero_point=-5)
+        b.operator("FULLY_CONNECTED", [x, w], [y], "FullyConnectedOptions")
+        models.append(b.build([y]))
+    assert_bit_exact(models, samples=20)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from patch_scheduler.geometry import Ranges, whole
 from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_one_output, is_int8
 from tflm_mcunet.operators.convolution import (
@@ -88,16 +86,6 @@ class FullyConnected(Convolution):
     @property
     def row_pointers(self) -> bool:
         return False
-
-    @property
-    def channel_scales(self) -> list[float]:
-        """As TFLM: per tensor, input and weight scales are multiplied in single precision; per channel in double."""
-        quantization = self.input(1).quantization
-        assert quantization is not None
-        if not quantization.per_tensor:
-            return super().channel_scales
-        product = np.float32(self.input(0).scale) * np.float32(quantization.scale[0])
-        return [float(product) / self.output.scale] * self.output.shape[-1]
 
     def describe(self) -> str:
         return "" if self.activation == "NONE" else self.activation
