@@ -8,6 +8,7 @@ from functools import cached_property
 
 from patch_scheduler import Network, Plan, Schedule, live_bytes, peaks, schedule
 from tflm_mcunet.codegen.lower import Lowered, lower
+from tflm_mcunet.cost import scheduler_cost
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes.patches import PatchError, depths, patch
@@ -118,5 +119,11 @@ def _macs(graph: Graph) -> int:
 def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Planned:
     keep, aligned = "keep-input" in options.extras, CACHE_LINE if "dma" in options.extras else 1
     lowered = lower(graph, keep_inputs=keep, input_alignment=aligned)
-    how, where = schedule(lowered.network, mode=mode, limit=options.sram_limit, minimize=options.minimize)  # type: ignore[arg-type]
+    how, where = schedule(
+        lowered.network,
+        mode=mode,  # type: ignore[arg-type]
+        limit=options.sram_limit,
+        minimize=options.minimize,  # type: ignore[arg-type]
+        cost=scheduler_cost(lowered.operators, options.board),
+    )
     return Planned(graph, lowered, how, where, _macs(graph) - _macs(original))

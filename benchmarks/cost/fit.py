@@ -43,7 +43,7 @@ SCHEDULES: Mapping[str, Mapping[str, str]] = {
     "portable": {"target": "cortex-m3"},
 }
 REPORTED = ("layers", "stream")
-CHAINS, RANDOM = 30, 40
+CHAINS, RANDOM = 24, 24
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("shared", str(ROOT.parent / "shared"), "folder that holds models/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.operators.conv_2d import Conv2D
@@ -18,8 +19,8 @@ class Features:
 
     event: calls of the kernel. row: steps of the schedule. value: outputs. mac: multiply-accumulates. gather: inputs that are
     copied or expanded first; piece: contiguous parts in which they are copied. group: pixels that are computed together, blocks
-    of a row's columns where depthwise. start: channels that are set up, once per strip of rows. read: inputs of operators
-    without weights.
+    of a row's columns where depthwise. start: channels that are set up, once per tile; column: blocks of columns that walk down
+    a tile. read: inputs of operators without weights.
     """
 
     family: str
@@ -38,8 +39,12 @@ class Tiling:
 PLAIN = Tiling()
 DSP = Tiling(pixels=3, channels=2, taps=4)
 MVE = Tiling(pixels=4, channels=4, taps=16)
-COLUMNS = 4
-"""Columns of a block of the depthwise kernels for the DSP extension."""
+COLUMNS, PLANES = 4, 4
+"""Columns of a block of the depthwise kernels for the DSP extension, and channels that they gather together."""
+
+
+CHUNK = 16
+"""Channels in a vector register."""
 
 
 def features(op: Operator, block: int) -> Features:
@@ -94,19 +99,44 @@ def _depthwise(op: DepthwiseConv2D, block: int) -> Features:
             "mac": op.output.elements * window,
         }
         return Features(_family(op), values)
-    strip = min(getattr(op, "strip", block), block)
-    strips = op.steps // block * _up(block, strip) + _up(op.steps % block, strip)
-    kernel = getattr(op, "kernel", max(op.window))
-    rows = op.steps * op.stride[0] + strips * max(0, kernel - op.stride[0])
+    if type(op).__name__ == "DepthwiseConv2DMve":
+        return _depthwise_mve(op, block)
+    kernel, stride = getattr(op, "kernel", max(op.window)), op.stride[0]
+    rows, columns = getattr(op, "tile", (op.steps, width))
+    strips = op.steps // block * _up(block, rows) + _up(op.steps % block, rows)
+    across = max(1, width // columns)
+    copied = op.steps * stride + strips * max(0, kernel - stride), width * stride + across * max(0, kernel - stride)
     values = {
         "event": _up(op.steps, block),
         "row": height,
-        "start": strips * channels,
+        "start": strips * across * channels,
+        "column": strips * channels * _up(width, COLUMNS),
         "group": height * channels * _up(width, COLUMNS),
         "value": op.output.elements,
-        "gather": rows * op.input(0).nhwc[2] * op.input(0).nhwc[3],
+        "gather": copied[0] * copied[1] * _rounded(op.input(0).nhwc[3], PLANES),
+        "piece": copied[0] * across * _up(op.input(0).nhwc[3], PLANES),
     }
-    return Features(_family(op, f"{kernel}x{kernel}/{op.stride[0]}"), values)
+    return Features(_family(op, f"{kernel}x{kernel}/{stride}"), values)
+
+
+def _depthwise_mve(op: Any, block: int) -> Features:
+    _, height, width, channels = op.output.nhwc
+    across, strip = 2 if op.pair else 1, op.strip
+    full, rest = divmod(op.steps, block)
+    units = full * _up(block, across) + _up(rest, across)
+    passes = full * _up(block, across * op.units) + _up(rest, across * op.units)
+    spans = _up(width, strip)
+    values = {
+        "event": full + bool(rest),
+        "row": height,
+        "start": passes * spans * channels,
+        "column": passes * spans * _up(channels, CHUNK),
+        "group": units * spans * _up(strip, 4 // across) * channels,
+        "value": op.output.elements,
+        "gather": units * spans * op.columns(strip) * _rounded(channels, CHUNK),
+    }
+    kind = "large" if op.large else "pair" if op.pair else "small"
+    return Features(_family(op, f"{kind}/{op.stride[1]}"), values)
 
 
 def _fully_connected(op: FullyConnected, block: int) -> Features:

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from tflm_mcunet import cost
 from tflm_mcunet.compiler import Program
 from tflm_mcunet.operators.base import Operator
 
@@ -13,6 +14,7 @@ from tflm_mcunet.operators.base import Operator
 def report(program: Program) -> dict[str, Any]:
     """The content of report.json. Sizes are bytes, macs are multiply-accumulates of one inference."""
     operators = program.lowered.operators
+    estimates = [_estimate(program, position, op) for position, op in enumerate(operators)]
     return {
         "model": program.source.name,
         "target": program.options.target,
@@ -24,8 +26,9 @@ def report(program: Program) -> dict[str, Any]:
             "weights": program.emission.constant_bytes,
             "weight_bytes_fetched": sum(op.weight_bytes_fetched for op in operators),
         },
+        "estimate": _total(program, estimates),
         "stages": _stages(program),
-        "operators": [_operator(program, position, op) for position, op in enumerate(operators)],
+        "operators": [_operator(program, position, op) | estimates[position] for position, op in enumerate(operators)],
         "inputs": [_edge(t) for t in program.graph.inputs],
         "outputs": [_edge(t) for t in program.graph.outputs],
     }
@@ -59,6 +62,23 @@ def _operator(program: Program, position: int, op: Operator) -> dict[str, Any]:
         "weights": sum(t.bytes for t in op.present_inputs if t.constant),
         "weight_bytes_fetched": op.weight_bytes_fetched,
     }
+
+
+def _estimate(program: Program, position: int, op: Operator) -> dict[str, int]:
+    """What the cost model expects of one operator."""
+    found = cost.load(program.options.board).estimate(op, program.schedule.block[position])
+    cycles = {} if found.cycles is None else {"estimated_cycles": round(found.cycles)}
+    return {"estimated_instructions": round(found.instructions), **cycles}
+
+
+def _total(program: Program, estimates: list[dict[str, int]]) -> dict[str, Any]:
+    """What the cost model expects of one inference, for which core, and how far it is off for networks that it has not seen."""
+    model = cost.load(program.options.board)
+    names = {"estimated_instructions": "instructions"}
+    if model.cycles is not None:
+        names["estimated_cycles"] = "modelled_cycles"
+    totals = {name: sum(own[key] for own in estimates) for key, name in names.items()}
+    return {"core": model.core, **totals, "error": model.error, "worst_error": model.worst}
 
 
 def _edge(tensor: Any) -> dict[str, Any]:
