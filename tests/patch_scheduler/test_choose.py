@@ -51,7 +51,11 @@ def test_random_networks_compute_what_they_should(seed: int, mode: Mode, minimiz
         assert layer_by_layer(network, how.block, how.reverse) == how
 
 
-@pytest.mark.parametrize("name", REALISTIC)
+LARGE = ("mobilenet_v2", "mcunet_176")
+EVERY = [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in REALISTIC]
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_streams_are_near_their_bound_and_within_limits(name: str) -> None:
     network = pulled(REALISTIC[name]())
     cost = default_cost(network)
@@ -114,7 +118,7 @@ def test_a_cost_function_decides() -> None:
 @pytest.mark.parametrize("make", [lambda: pulled(mcunet()), fpn, mobilenet_v1])
 def test_the_front_falls(make: Callable[[], Network]) -> None:
     network = make()
-    front = pareto(network, points=5)
+    front = pareto(network, points=3)
     assert len(front) > 2
     for arena, cost, how, where in front:
         validate(network, how, where)
@@ -146,7 +150,7 @@ def test_no_operators() -> None:
 
 
 def test_signals_of_many_rows_stream_in_blocks() -> None:
-    rows = 20_000
+    rows = 8_000
     reads = window(rows, rows, 9, 1, 1, 4)
     operators = tuple(Operator(f"o{i}", (Access(i, reads),), (Access(i + 1, each(rows)),), rows) for i in range(3))
     network = Network(tuple(Tensor(f"t{i}", rows, 2) for i in range(4)), operators, (0,), (3,))
