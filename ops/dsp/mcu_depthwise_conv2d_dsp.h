@@ -34,7 +34,7 @@ struct mcu_depthwise_conv2d_dsp {
 };
 
 #if defined(__GNUC__) || defined(__clang__)
-#define MCU_DW_SHARED static inline __attribute__((noinline))
+#define MCU_DW_SHARED static __attribute__((noinline, unused))
 #else
 #define MCU_DW_SHARED static
 #endif
