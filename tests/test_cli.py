@@ -45,7 +45,7 @@ def checked_json(schema: str, *arguments: object, status: int = 0) -> dict:
     return data
 
 
-@pytest.fixture()
+@pytest.fixture
 def model(tmp_path: Path) -> Path:
     path = tmp_path / "Tiny net-1.tflite"
     path.write_bytes(small_network())
@@ -124,7 +124,9 @@ def test_verify_and_bench_on_an_emulated_core(model: Path) -> None:
 
 def test_lists() -> None:
     names = [target["name"] for target in checked_json("targets", "targets")["targets"]]
-    assert {"generic", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "stm32f746"} <= set(names)
+    assert {"generic", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "stm32f746"} <= set(
+        names
+    )
     kinds = {op["kind"]: op["rules"] for op in checked_json("operators", "operators")["operators"]}
     assert "The batch dimension is 1" in kinds["CONV_2D"]
 

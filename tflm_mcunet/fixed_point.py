@@ -17,13 +17,13 @@ LIMITS = {np.dtype(kind): (np.iinfo(kind).min, np.iinfo(kind).max) for kind in (
 
 def round_half_away(value: float) -> int:
     """C's round(): ties go away from zero."""
-    return int(math.floor(abs(value) + 0.5)) * (1 if value >= 0 else -1)
+    return math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """(multiplier, shift) with real = multiplier * 2^(shift - 31) and |multiplier| in [2^30, 2^31), as QuantizeMultiplier.
 
-    Negative factors occur: mcunet_in3_320kb has channels of weights with negative scales. Raises Error where `real` is not finite.
+    Negative factors occur: mcunet_in3_320kb has weights with negative scales. Raises Error where `real` is not finite.
     """
     if not math.isfinite(real):
         raise Error(f"a rescaling factor of {real} is not usable")
@@ -69,9 +69,7 @@ def multiply(value: Integers, multiplier: int, shift: int) -> Integers:
     return divide_by_power(multiply_high(wrapped(value << max(shift, 0)), multiplier), max(-shift, 0))
 
 
-def requantize(
-    values: NDArray[np.int64], multiplier: int, shift: int, zero_point: int, low: int, high: int
-) -> NDArray[np.int64]:
+def requantize(values: NDArray[np.int64], multiplier: int, shift: int, zero_point: int, low: int, high: int) -> NDArray[np.int64]:
     """The outputs for accumulators, as mcu_requantize; the zero point is added with wrap-around."""
     return np.clip(wrapped(multiply(values, multiplier, shift) + zero_point), low, high)
 

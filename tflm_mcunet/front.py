@@ -18,7 +18,7 @@ LIMITS = 6
 
 @dataclass(frozen=True)
 class Point:
-    """One schedule: bytes of arena, multiply-accumulates executed and done again, estimated instructions where there is a model."""
+    """One schedule: bytes of arena, multiply-accumulates executed and done again, estimated instructions if there are."""
 
     schedule: str
     arena: int

@@ -57,7 +57,7 @@ class Tensor:
 
     @property
     def nhwc(self) -> tuple[int, int, int, int]:
-        """The shape with leading ones up to rank 4, as TFLM's RuntimeShape::ExtendedShape has it; N and what precedes it merge."""
+        """The shape with leading ones up to rank 4, as TFLM's RuntimeShape::ExtendedShape; N and what precedes it merge."""
         shape = (1,) * (4 - len(self.shape)) + self.shape
         return (math.prod(shape[:-3]), *shape[-3:])  # type: ignore[return-value]
 

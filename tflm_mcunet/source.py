@@ -67,7 +67,7 @@ def _convert(model: Any, dataset: Dataset | None) -> bytes:
         except Exception as error:
             raise SourceError(f"the Keras model cannot be saved: {_last_line(str(error))}") from error
         columns = {f"{i:04d}_{j:04d}": value for i, batch in enumerate(batches) for j, value in enumerate(batch)}
-        np.savez(folder / "samples.npz", **columns)
+        np.savez(folder / "samples.npz", **columns)  # type: ignore[arg-type]
         command = [sys.executable, "-m", "tflm_mcunet.convert", str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         result = folder / "model.tflite"

@@ -92,8 +92,8 @@ def tables(results: dict[str, Any]) -> str:
         "",
         "`python benchmarks/sram/run.py --models ../shared/models --mobilenet mobilenet_v2_224.tflite`",
         "",
-        "Bytes of the whole arena (input, line buffers, scratch, accumulators, alignment), int8 edges, `--minimize sram`, nothing",
-        "computed twice, bit-exact with TFLM. The bound is the most bytes that live at one moment of the schedule.",
+        "Bytes of the whole arena (input, line buffers, scratch, accumulators, alignment), int8 edges, `--minimize sram`,",
+        "nothing computed twice, bit-exact with TFLM. The bound is the most bytes that live at one moment of the schedule.",
         "",
         "| model | TFLM arena | TinyEngine with image | TinyTS, input in / out | input whole (bound) | input pulled (bound) |",
         "|---|---|---|---|---|---|",
@@ -105,8 +105,8 @@ def tables(results: dict[str, Any]) -> str:
         "",
         "## What it costs",
         "",
-        "Executed instructions of one inference on the emulated Cortex-M7: layer by layer; at 1.25 times the least arena; at the least",
-        "arena, where kernels with less scratch replace faster ones.",
+        "Executed instructions of one inference on the emulated Cortex-M7: layer by layer; at 1.25 times the least arena; at the",
+        "least arena, where kernels with less scratch replace faster ones.",
         "",
         "| model | schedule | arena | instructions | ratio | .text | .rodata | weight bytes fetched |",
         "|---|---|---|---|---|---|---|---|",
@@ -115,7 +115,9 @@ def tables(results: dict[str, Any]) -> str:
         for label, row in result.get("price", {}).items():
             ratio = row["instructions"] / result["price"]["layer"]["instructions"]
             figures = [f"{row[key]:,}" for key in ("text", "rodata", "weight_bytes_fetched")]
-            lines.append(f"| {name} | {label} | {row['arena']:,} | {row['instructions']:,} | {ratio:.3f} | {' | '.join(figures)} |")
+            lines.append(
+                f"| {name} | {label} | {row['arena']:,} | {row['instructions']:,} | {ratio:.3f} | {' | '.join(figures)} |"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -60,7 +60,9 @@ def convolution(
 
 def windows():
     """Kernel, stride, dilation and padding over the cases that go wrong elsewhere."""
-    cases = itertools.product([(1, 1), (3, 3), (5, 5), (2, 3), (7, 1), (4, 4)], [(1, 1), (2, 2), (2, 1), (3, 2)], [(1, 1), (2, 2)])
+    cases = itertools.product(
+        [(1, 1), (3, 3), (5, 5), (2, 3), (7, 1), (4, 4)], [(1, 1), (2, 2), (2, 1), (3, 2)], [(1, 1), (2, 2)]
+    )
     for window, stride, dilation in cases:
         for padding in ("SAME", "VALID"):
             if padding == "SAME" or all((w - 1) * d < s for w, d, s in zip(window, dilation, (9, 7), strict=True)):

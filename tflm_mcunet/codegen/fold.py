@@ -50,7 +50,9 @@ def _repeat(events: Sequence[Event], start: int, period: int, steps: Sequence[in
     repeat = 1
     while all(
         position < len(events) and events[position] == _shifted(event, step * repeat, steps, block)
-        for position, event, step in zip(range(start + repeat * period, start + (repeat + 1) * period), body, advance, strict=True)
+        for position, event, step in zip(
+            range(start + repeat * period, start + (repeat + 1) * period), body, advance, strict=True
+        )
     ):
         repeat += 1
     return Loop(body, advance if repeat > 1 else (0,) * period, repeat)

@@ -14,7 +14,7 @@ from tflm_mcunet.errors import Error
 HOST_FLAGS = ("-std=c99", "-O1", "-Wall", "-Wextra")
 
 
-class ToolMissing(Error):  # noqa: N818 (reads as a sentence in raise)
+class ToolMissing(Error):
     """A program that is needed is not installed; the message says how to install it."""
 
 

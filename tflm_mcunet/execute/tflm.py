@@ -24,7 +24,7 @@ _MISSING = "verify needs the TFLM interpreter: pip install 'tflm-mcunet[verify]'
 _STARTUP_SECONDS = 60.0
 
 
-class TflmMissing(Error):  # noqa: N818 (reads as a sentence in raise)
+class TflmMissing(Error):
     """TFLM's Python interpreter is not installed."""
 
 
@@ -79,9 +79,7 @@ class Tflm:
         self._stop()
         self._log.close()
 
-    def run(
-        self, model: bytes, samples: Sequence[Sequence[np.ndarray]], *, intermediates: bool = False
-    ) -> list[TflmResult]:
+    def run(self, model: bytes, samples: Sequence[Sequence[np.ndarray]], *, intermediates: bool = False) -> list[TflmResult]:
         """Runs `model` on each sample, one after the other in one interpreter (variables keep their state).
 
         Args:

@@ -79,7 +79,7 @@ def _table(*columns: str) -> Table:
 
 def _print(table: Table, right: Iterable[str] = ()) -> None:
     for column in table.columns:
-        if column.header in right:
+        if str(column.header) in right:
             column.justify = "right"
             column.no_wrap = True
     Console(width=max(Console().width, WIDTH)).print(table)

@@ -42,7 +42,7 @@ class MalformedModel(Error):
 def read(model: bytes, name: str) -> Graph:
     """The graph of subgraph 0 of a .tflite.
 
-    Raises MalformedModel where the flatbuffer is damaged, Unsupported where it is sound but asks for what the compiler does not do.
+    Raises MalformedModel where the flatbuffer is damaged, Unsupported where it is sound but asks for what we do not do.
     """
     if len(model) < 8 or model[4:8] != b"TFL3":
         raise MalformedModel("not a .tflite file: the identifier TFL3 is missing")
@@ -143,7 +143,9 @@ class _Reader:
         size = dtype.itemsize
         for position, extent in enumerate(shape):
             if extent < 1:
-                raise Unsupported(f"tensor {index} '{name}': dimension {position} is {extent}; shapes must be static and not empty")
+                raise Unsupported(
+                    f"tensor {index} '{name}': dimension {position} is {extent}; shapes must be static and not empty"
+                )
             size *= extent
             if size > MAX_TENSOR_BYTES:
                 raise Unsupported(f"tensor {index} '{name}': shape {shape[:8]} is too large for a microcontroller")
