@@ -8,7 +8,8 @@
 /* Scratch holds units. A unit has, for each column of a strip of the image and each of 16 channels, one word: the bytes of four
    rows; large windows (more than 4x4, at most 8x8) have a second such layer for four more rows. So four columns of a channel are
    a vector that VLDRW gathers, and VMLADAV multiplies it by a window. A unit is an output row, or with `pair` two: a 3x3 window
-   moved down by a row is the same vector times weights moved up by a byte. Then comes a table of blocks of four outputs.
+   moved down by a row is the same vector times weights moved up by a byte. Then come 44 bytes per layer, about its rows, and 8 bytes per
+   block of four outputs.
 
    `weights` is a stream. Per channel it has a word for each column of the window, rows from the lowest byte on (and again for the
    other four rows of large windows), then bias * 256 + (shift & 255) and the multiplier, as mcu_matrix_mve.h has them. */
@@ -262,6 +263,7 @@ MCU_DEPTHWISE_FLAVOUR(relu, "", MCU_DEPTHWISE_SATURATE)
 MCU_DEPTHWISE_FLAVOUR(linear, MCU_DEPTHWISE_FIX, MCU_DEPTHWISE_SATURATE)
 MCU_DEPTHWISE_FLAVOUR(clamped, MCU_DEPTHWISE_FIX, MCU_DEPTHWISE_CLAMP)
 
+/* Four rows of `columns` pixels, each advancing by its step, of which `channels` (up to 16) are turned. */
 struct mcu_turn_mve {
     const int8_t *rows[4];
     int32_t steps[4];
@@ -269,8 +271,7 @@ struct mcu_turn_mve {
     int8_t *to;
 };
 
-/* Four rows of `columns` pixels (at least 1), each advancing by its step, of which `channels` (up to 16) count: to words.
-   r1 to r4: rows; r5 to r8: steps; r9: to. */
+/* At least one column, to words. r1 to r4: rows; r5 to r8: steps; r9: to. */
 static MCU_NAKED void mcu_turn_mve(const struct mcu_turn_mve *turn MCU_UNUSED)
 {
     __asm__ volatile(MCU_MVE_SYNTAX
@@ -298,34 +299,43 @@ static MCU_NAKED void mcu_turn_mve(const struct mcu_turn_mve *turn MCU_UNUSED)
         "pop {r4-r11, pc}\n");
 }
 
-/* Four rows of the image, from row y on, as one layer of a unit whose first column is x; `needed` of them count. */
-static MCU_OUT_OF_LINE void mcu_depthwise_mve_layer(const struct mcu_depthwise_conv2d_mve *op, const unsigned char *arena,
-                                                    int32_t y, int32_t needed, int32_t x, int32_t columns, int32_t channel,
-                                                    int32_t channels, const int8_t *zeros, int8_t *to)
+/* Prepares a layer of a unit for its first channels: four rows of the image from row y on, of which `needed` count, and the
+   columns from x on. What lies outside the image is filled in here, once for all channels. */
+static inline void mcu_depthwise_mve_layer(const struct mcu_depthwise_conv2d_mve *op, const unsigned char *arena, int32_t y,
+                                           int32_t needed, int32_t x, int32_t columns, const int8_t *zeros, int8_t *to,
+                                           struct mcu_turn_mve *turn)
 {
     const int32_t first = mcu_clamp(-x, 0, columns), end = mcu_clamp(op->in_w - x, first, columns);
-    struct mcu_turn_mve turn;
     int32_t i;
     if (first) {
         mcu_fill_mve(to, op->in_zero, 64 * first, 0, 1);
     }
-    if (end > first) {
-        for (i = 0; i < 4; ++i, y += op->dilation_h) {
-            if (i < needed && y >= 0 && y < op->in_h) {
-                turn.rows[i] = (const int8_t *)mcu_read(op->input, arena, y) + (ptrdiff_t)(x + first) * op->channels + channel;
-                turn.steps[i] = op->channels;
-            } else {
-                turn.rows[i] = zeros;
-                turn.steps[i] = 0;
-            }
-        }
-        turn.columns = end - first;
-        turn.channels = channels;
-        turn.to = to + 64 * first;
-        mcu_turn_mve(&turn);
-    }
     if (columns > end) {
         mcu_fill_mve(to + 64 * end, op->in_zero, 64 * (columns - end), 0, 1);
+    }
+    turn->columns = end - first;
+    turn->to = to + 64 * first;
+    for (i = 0; i < 4; ++i, y += op->dilation_h) {
+        if (i < needed && y >= 0 && y < op->in_h) {
+            turn->rows[i] = (const int8_t *)mcu_read(op->input, arena, y) + (ptrdiff_t)(x + first) * op->channels;
+            turn->steps[i] = op->channels;
+        } else {
+            turn->rows[i] = zeros;
+            turn->steps[i] = 0;
+        }
+    }
+}
+
+/* Turns a layer's next channels. */
+static inline void mcu_depthwise_mve_turn(struct mcu_turn_mve *turn, int32_t channels)
+{
+    int32_t i;
+    if (turn->columns) {
+        turn->channels = channels;
+        mcu_turn_mve(turn);
+        for (i = 0; i < 4; ++i) {
+            turn->rows[i] += turn->steps[i] ? 16 : 0;
+        }
     }
 }
 
@@ -337,21 +347,30 @@ static inline void mcu_depthwise_mve_units(const struct mcu_depthwise_conv2d_mve
     const int32_t large = op->kernel_h > 4 || op->kernel_w > 4;
     const int32_t layer = 64 * op->columns, unit = large ? 2 * layer : layer;
     const int32_t wide = across == 2 ? 2 : 4, lanes = width < wide ? width : wide;
-    const int32_t columns = (width - 1) * op->stride_w + op->kernel_w, needed = op->kernel_h + across - 1;
+    const int32_t columns = (width - 1) * op->stride_w + op->kernel_w + (across == 2), needed = op->kernel_h + across - 1;
     const int32_t x = column * op->stride_w - op->pad_w;
     int8_t *const words = (int8_t *)(arena + op->scratch);
-    struct mcu_depthwise_mve_block *const table = (struct mcu_depthwise_mve_block *)(void *)(words + op->units * unit);
+    struct mcu_turn_mve *const turns = (struct mcu_turn_mve *)(void *)(words + op->units * unit);
+    struct mcu_turn_mve *const turned = turns + (large ? 2 : 1) * units;
+    struct mcu_depthwise_mve_block *const table = (struct mcu_depthwise_mve_block *)(void *)turned;
     struct mcu_depthwise_mve_block *block = table;
+    struct mcu_turn_mve *turn = turns;
     struct mcu_depthwise_mve_run run;
     int8_t zeros[16];
     int32_t index, channel;
     memset(zeros, op->in_zero, sizeof zeros);
     for (index = 0; index < units; ++index) {
         const int32_t at = row + index * across < last - across ? row + index * across : last - across;
+        const int32_t y = at * op->stride_h - op->pad_h;
         int8_t *const out = (int8_t *)mcu_write(op->output, arena, at) + (ptrdiff_t)column * op->channels;
+        int8_t *const to = words + index * unit;
         int32_t left = 0, end = lanes;
+        mcu_depthwise_mve_layer(op, arena, y, needed, x, columns, zeros, to, turn++);
+        if (large) {
+            mcu_depthwise_mve_layer(op, arena, y + 4 * op->dilation_h, needed - 4, x, columns, zeros, to + layer, turn++);
+        }
         for (;;) {
-            block->in = words + index * unit + 64 * op->stride_w * left;
+            block->in = to + 64 * op->stride_w * left;
             block->out = out + (ptrdiff_t)left * op->channels;
             ++block;
             if (end == width) {
@@ -384,15 +403,8 @@ static inline void mcu_depthwise_mve_units(const struct mcu_depthwise_conv2d_mve
     }
     for (channel = 0; channel < op->channels; channel += 16) {
         run.channels = op->channels - channel < 16 ? op->channels - channel : 16;
-        for (index = 0; index < units; ++index) {
-            const int32_t at = row + index * across < last - across ? row + index * across : last - across;
-            const int32_t y = at * op->stride_h - op->pad_h;
-            int8_t *const to = words + index * unit;
-            mcu_depthwise_mve_layer(op, arena, y, needed, x, columns + (across == 2), channel, run.channels, zeros, to);
-            if (large) {
-                mcu_depthwise_mve_layer(op, arena, y + 4 * op->dilation_h, needed - 4, x, columns, channel, run.channels, zeros,
-                                        to + layer);
-            }
+        for (turn = turns; turn < turned; ++turn) {
+            mcu_depthwise_mve_turn(turn, run.channels);
         }
         kernel(&run);
         run.weights += 16 * op->words;

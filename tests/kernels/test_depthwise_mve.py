@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from tests.build import ModelBuilder
 from tests.kernels.mve import ACTIVATIONS, add_convolution, assert_exact, model
 
 NAME = "depthwise_conv2d_mve"
@@ -31,7 +32,7 @@ def test_widths_heights_and_channels() -> None:
             [*range(1, 10)] * 2, [1] * 9 + [2] * 9, itertools.cycle([1, 3, 15, 16, 17, 24, 33]), strict=False
         )
     ]
-    assert_exact(model(layers), [NAME] * len(layers))
+    assert_exact(model(layers), [NAME] * len(layers), blocks=(1 << 15, 1, 3))
 
 
 def test_windows() -> None:
@@ -73,7 +74,7 @@ def test_strips_and_many_units() -> None:
         partial(add_convolution, rng=rng, size=(9, width), channels=18, outputs=1, window=window, stride=stride, depthwise=True)
         for width, window, stride in [(53, (3, 3), (1, 1)), (101, (3, 3), (2, 2)), (37, (5, 5), (1, 1)), (61, (7, 7), (2, 2))]
     ]
-    assert_exact(model(layers), [NAME] * len(layers), samples=1)
+    assert_exact(model(layers), [NAME] * len(layers), samples=1, blocks=(1 << 15, 2))
 
 
 def test_shifts_and_ties() -> None:
@@ -101,3 +102,19 @@ def test_what_does_not_fit_stays() -> None:
         partial(add, outputs=1, window=(9, 9)),
     ]
     assert_exact(model(layers))
+
+
+def test_rows_apart() -> None:
+    """Between other operators, rows of inputs and outputs are scattered."""
+    rng = np.random.default_rng(7)
+
+    def layer(b: ModelBuilder, window: tuple[int, int], stride: tuple[int, int]) -> int:
+        x = add_convolution(b, rng, size=(9, 7), channels=4, outputs=20)
+        y = add_convolution(b, rng, source=x, size=(9, 7), channels=20, outputs=1, window=window, stride=stride, depthwise=True)
+        size = b.shape(y)[1:3]
+        z = add_convolution(b, rng, source=y, size=size, channels=20, outputs=7)
+        return add_convolution(b, rng, source=z, size=size, channels=7, outputs=5, window=(3, 3))
+
+    shapes = [((3, 3), (1, 1)), ((3, 3), (2, 2)), ((5, 5), (1, 1)), ((7, 7), (2, 2))]
+    layers = [partial(layer, window=window, stride=stride) for window, stride in shapes]
+    assert_exact(model(layers), ["conv2d_mve", NAME, "conv2d_mve", "conv2d_mve"] * len(layers), blocks=(1 << 15, 1, 3))

@@ -12,7 +12,7 @@ from tflm_mcunet.kernels.mve import matrix
 from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.conv_2d import Conv2D
 
-SCRATCH = 1024
+SCRATCH = 2048
 """Bytes of gathered windows from which on more than four at a time no longer pay."""
 
 

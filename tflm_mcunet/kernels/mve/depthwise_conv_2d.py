@@ -13,8 +13,8 @@ from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
 from tflm_mcunet.operators.window import Axis
 
-SCRATCH = 3328
-"""Bytes of turned columns: strips and the number of units at a time are chosen to stay below."""
+STRIP, UNITS = 2816, 2048
+"""Bytes of turned columns: a wider strip than fits the one is cut, and as many units as fit the other are turned at a time."""
 
 WORDS = 64
 """Bytes of a turned column: four rows of sixteen channels."""
@@ -80,19 +80,19 @@ class DepthwiseConv2DMve(DepthwiseConv2D):
     def strip(self) -> int:
         """Output columns at a time."""
         width = self.output.nhwc[2]
-        return next(-(-width // n) for n in range(1, width + 1) if self.unit(-(-width // n)) <= SCRATCH or -(-width // n) <= 4)
+        return next(-(-width // n) for n in range(1, width + 1) if self.unit(-(-width // n)) <= STRIP or -(-width // n) <= 4)
 
     @property
     def units(self) -> int:
         """Units at a time."""
         height = self.output.nhwc[1]
-        return min(max(1, SCRATCH // self.unit(self.strip)), -(-height // 2) if self.pair else height)
+        return min(max(1, UNITS // self.unit(self.strip)), -(-height // 2) if self.pair else height)
 
     @property
     def scratch(self) -> int:
-        """Units, and a table of two pointers for every four outputs."""
+        """Units, what the kernel notes about the rows of each layer, and two pointers for every four outputs."""
         blocks = max(-(-self.strip // 2) if self.pair else 0, -(-self.strip // 4))
-        return self.units * (self.unit(self.strip) + 8 * blocks)
+        return self.units * (self.unit(self.strip) + (88 if self.large else 44) + 8 * blocks)
 
     @cached_property
     def stream(self) -> Array:
