@@ -47,7 +47,8 @@ class Counts:
             measuring: an invoke that returns at once counts its own two instructions.
         functions: the same by function, the largest first. Static functions of one name in several files share a line.
         addresses: the same by address of the instruction.
-        taken: by address of a block's last instruction, how often something else followed than the next instruction.
+        taken: by address of a block's last instruction, how often something else followed than the next instruction; empty
+            where that was not counted.
         parts: what ran in each part of the inference, by its number; part 0 is what ran before the first call.
     """
 
@@ -70,9 +71,12 @@ def plugin() -> Path:
     return path
 
 
-def plugin_argument(image: Image, folder: Path, calls: Sequence[int] = (), order: Sequence[int] = ()) -> str:
+def plugin_argument(
+    image: Image, folder: Path, calls: Sequence[int] = (), order: Sequence[int] = (), *, branches: bool = False
+) -> str:
     """The value of QEMU's -plugin option that counts the first inference of `image`; QEMU runs in `folder`.
 
+    `branches`: also count those that are taken.
     The k-th time that an instruction at one of the addresses `calls` is reached, part `order[k]` of the inference begins.
     """
     begin, end = image.symbols["harness_begin"], image.symbols["harness_end"]
@@ -82,7 +86,7 @@ def plugin_argument(image: Image, folder: Path, calls: Sequence[int] = (), order
     np.array(order, np.uint32).tofile(folder / ORDER_FILE)
     marks = "".join(f",call={address:#x}" for address in calls)
     where = f"begin={begin:#x},end={end:#x},code={code:#x},bytes={size}"
-    return f"{plugin()},out={COUNTS_FILE},{where},order={ORDER_FILE}{marks}"
+    return f"{plugin()},out={COUNTS_FILE},{where},order={ORDER_FILE},branches={int(branches)}{marks}"
 
 
 def read_counts(image: Image, folder: Path, passes: int = 0) -> Counts:

@@ -113,10 +113,10 @@ def _run_in(
     code = disassemble(image) if measure and (events is not None or core.name == cycles.CORE) else {}
     order = parts(events or ())
     calls = event_calls(image, code, model.prefix) if order else []
-    plugin = ["-plugin", plugin_argument(image, folder, calls, order)] if measure else []
+    timed = code if core.name == cycles.CORE else None
+    plugin = ["-plugin", plugin_argument(image, folder, calls, order, branches=timed is not None)] if measure else []
     _emulate([emulator, *_machine(core), *plugin, "-kernel", "image.elf"], folder, image, timeout)
     counts = read_counts(image, folder, len(order)) if measure else None
-    timed = code if core.name == cycles.CORE else None
     return Execution(
         core.name,
         harness.read_outputs(model, len(samples), folder),

@@ -2,7 +2,8 @@
  *
  * Arguments: out=FILE, begin=ADDRESS, end=ADDRESS (first instructions of the marker functions), code=ADDRESS,
  * bytes=N (the range; numbers as strtoull reads them). Without both markers FILE is not written. It receives native uint64:
- * the number of calls seen, then records of part, address, count, and how often the next instruction was not the one after it.
+ * the number of calls seen, then records of part, address, count, and, where branches=1 (which takes time), how often the next
+ * instruction was not the one after it.
  * A record of address 0xFFFFFFFFFFFFFFFF counts what ran outside the range.
  *
  * Parts: order=FILE (native uint32) and any number of call=ADDRESS. Everything up to the first pass of a `call` is part 0;
@@ -25,7 +26,7 @@ struct block {
 };
 
 static const char *out;
-static uint64_t begin, end, code, bytes;
+static uint64_t begin, end, code, bytes, branches;
 static uint64_t calls[64];
 static size_t call_count;
 static uint32_t *order;
@@ -111,12 +112,9 @@ static qemu_plugin_execute callback(uint64_t address)
     return NULL;
 }
 
-static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+static void watch(struct qemu_plugin_tb *tb, const struct qemu_plugin_insn *last)
 {
-    size_t length = qemu_plugin_tb_n_insns(tb);
-    struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, length - 1);
     struct block *block = malloc(sizeof *block); /* translated code outlives its translation */
-    (void)id;
     if (block == NULL) {
         exit(1);
     }
@@ -124,6 +122,15 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     block->next = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last);
     block->last = slot_of(qemu_plugin_insn_vaddr(last));
     qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, block);
+}
+
+static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+    size_t length = qemu_plugin_tb_n_insns(tb);
+    (void)id;
+    if (branches) {
+        watch(tb, qemu_plugin_tb_get_insn(tb, length - 1));
+    }
     for (size_t index = 0; index < length; ++index) {
         struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(tb, index);
         uint64_t address = qemu_plugin_insn_vaddr(instruction);
@@ -187,7 +194,7 @@ static void read_argument(const char *name, const char *value)
         calls[call_count++] = strtoull(value, NULL, 0);
     } else {
         uint64_t *number = strcmp(name, "begin") == 0 ? &begin : strcmp(name, "end") == 0 ? &end
-                           : strcmp(name, "code") == 0 ? &code : &bytes;
+                           : strcmp(name, "code") == 0 ? &code : strcmp(name, "bytes") == 0 ? &bytes : &branches;
         *number = strtoull(value, NULL, 0);
     }
 }
