@@ -51,12 +51,10 @@ class Compiled:
 
     @cached_property
     def contents(self) -> dict[str, bytes]:
-        """What `write` writes, by path: the files, or the project of `--export` around them."""
-        if self.program.options.export is None:
-            return {name: text.encode() for name, text in self.files.items()}
-        from tflm_mcunet.export import export
+        """What `write` writes, by path: the files and those that extras ask for, or the project of `--export` around them."""
+        from tflm_mcunet.export import companion_files, export
 
-        return export(self)
+        return export(self, {**self.files, **companion_files(self)})
 
     def run(self, *inputs: Array) -> list[Array]:
         """The outputs for one array per model input, computed by the generated C on this machine.

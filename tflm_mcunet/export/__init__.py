@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tflm_mcunet.export import arduino, cmake, espidf, make, mbed, platformio, stm32cube, zephyr
+from tflm_mcunet.export.companions import companion_files
 from tflm_mcunet.export.project import Project
 
 if TYPE_CHECKING:
     from tflm_mcunet.compiled import Compiled
+
+__all__ = ["ECOSYSTEMS", "companion_files", "export"]
 
 ECOSYSTEMS: dict[str, Callable[[Project], dict[str, bytes]]] = {
     "arduino": arduino.files,
@@ -23,9 +26,10 @@ ECOSYSTEMS: dict[str, Callable[[Project], dict[str, bytes]]] = {
 }
 
 
-def export(compiled: Compiled) -> dict[str, bytes]:
-    """The files, by path, of the project that the options of `compiled` name; the generated C is in src/ of each."""
+def export(compiled: Compiled, files: dict[str, str]) -> dict[str, bytes]:
+    """The generated `files` as the project that the options of `compiled` name, by path; as they are where none is named."""
     kind = compiled.program.options.export
-    assert kind is not None
-    project = Project.of(compiled)
-    return {**ECOSYSTEMS[kind](project), "report.json": compiled.files["report.json"].encode()}
+    if kind is None:
+        return {name: text.encode() for name, text in files.items()}
+    report = files.pop("report.json")
+    return {**ECOSYSTEMS[kind](Project.of(compiled, files)), "report.json": report.encode()}

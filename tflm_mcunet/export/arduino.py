@@ -14,21 +14,22 @@ SKETCHES = {
 
 def files(project: Project) -> dict[str, bytes]:
     """The library's folder, and NAME.zip with the same in it."""
+    name = library_name(project.prefix)
     library = {
         **project.in_folder("src"),
-        "library.properties": project.render("arduino/library.properties.j2"),
+        "library.properties": project.render("arduino/library.properties.j2", name=name),
         "keywords.txt": _keywords(project),
-        "README.md": project.render("arduino/README.md.j2"),
+        "README.md": project.render("arduino/README.md.j2", name=name),
         "LICENSE.txt": project.render("LICENSE.txt.j2"),
         **{
-            f"examples/{name}/{name}.ino": project.render("arduino/sketch.ino.j2", name=name, note=note)
-            for name, note in SKETCHES.items()
+            f"examples/{sketch}/{sketch}.ino": project.render("arduino/sketch.ino.j2", name=sketch, note=note)
+            for sketch, note in SKETCHES.items()
         },
     }
     if "camera" in project.features:
         library["examples/Camera/Camera.ino"] = project.render("arduino/camera.ino.j2", channels=project.channels)
-    packed = archive({f"{project.prefix}/{name}": content for name, content in library.items()})
-    return {**library, f"{project.prefix}.zip": packed}
+    packed = archive({f"{name}/{path}": content for path, content in library.items()})
+    return {**library, f"{name}.zip": packed}
 
 
 def _keywords(project: Project) -> bytes:
@@ -38,3 +39,9 @@ def _keywords(project: Project) -> bytes:
     upper = project.prefix.upper()
     names = ["ARENA_BYTES", "INPUTS", "OUTPUTS", "INPUT_0_BYTES", "OUTPUT_0_BYTES", "OUTPUT_0_SCALE", "OUTPUT_0_ZERO_POINT"]
     return "\n".join([*functions, *(f"{upper}_{name}\tLITERAL1" for name in names)]).encode() + b"\n"
+
+
+def library_name(prefix: str) -> str:
+    """The prefix as the library registry allows it: led by a letter, not by `arduino`, and 63 characters at most."""
+    name = prefix.lstrip("_")
+    return (f"nn_{name}" if not name or name.startswith("arduino") else name)[:63]

@@ -72,13 +72,13 @@ class Project:
     """Of input 0, where it is a picture."""
 
     @classmethod
-    def of(cls, compiled: Compiled) -> Project:
-        """The project of a compiled model."""
+    def of(cls, compiled: Compiled, sources: Mapping[str, str]) -> Project:
+        """The project of a compiled model, whose C by name is `sources`."""
         program = compiled.program
         return cls(
             prefix=program.prefix,
             model=program.source.name,
-            sources={name: text for name, text in compiled.files.items() if name != "report.json"},
+            sources=sources,
             board=program.options.board,
             arena=program.plan.arena,
             weights=program.emission.constant_bytes,
@@ -109,8 +109,10 @@ class Project:
 
     def render(self, template: str, **values: Any) -> bytes:
         """A template of this package, filled with the facts of the project and `values`."""
-        text = _templates().get_template(template).render(
-            project=self, prefix=self.prefix, PREFIX=self.prefix.upper(), version=VERSION, **values
+        text = (
+            _templates()
+            .get_template(template)
+            .render(project=self, prefix=self.prefix, PREFIX=self.prefix.upper(), version=VERSION, **values)
         )
         return text.encode()
 

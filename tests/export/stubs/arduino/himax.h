@@ -1,0 +1,3 @@
+/* A stand-in. */
+#include "camera.h"
+struct HM01B0 : ImageSensor {};

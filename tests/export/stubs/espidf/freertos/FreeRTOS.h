@@ -1,0 +1,2 @@
+/* A stand-in. */
+#define pdMS_TO_TICKS(milliseconds) (milliseconds)

@@ -1,0 +1,2 @@
+/* A stand-in. */
+void vTaskDelay(unsigned ticks);

@@ -1,0 +1,2 @@
+/* A stand-in. */
+void printk(const char *format, ...);
