@@ -29,7 +29,7 @@ def test_widths_heights_and_channels() -> None:
             activation=str(rng.choice(list(ACTIVATIONS))),
         )
         for width, stride, channels in zip(
-            [*range(1, 10)] * 2, [1] * 9 + [2] * 9, itertools.cycle([1, 3, 15, 16, 17, 24, 33]), strict=False
+            [*range(1, 10)] * 2, [1] * 9 + [2] * 9, itertools.cycle([2, 3, 15, 16, 17, 24, 33]), strict=False
         )
     ]
     assert_exact(model(layers), [NAME] * len(layers), blocks=(1 << 15, 1, 3))
@@ -89,6 +89,18 @@ def test_shifts_and_ties() -> None:
         for zero, activation in [(0, "NONE"), (-128, "RELU"), (-5, "RELU6")]
     ]
     assert_exact(model(layers), [NAME] * len(layers))
+
+
+def test_images_of_one_channel_are_convolved() -> None:
+    rng = np.random.default_rng(8)
+    layers = [
+        partial(
+            add_convolution, rng=rng, size=(8, 9), channels=1, outputs=outputs, window=window, stride=stride, dilation=dilation,
+            depthwise=True,
+        )
+        for outputs, window, stride, dilation in [(1, (3, 3), (1, 1), (1, 1)), (8, (3, 3), (2, 2), (1, 1)), (5, (3, 2), (3, 1), (2, 2))]
+    ]
+    assert_exact(model(layers), ["conv2d_mve"] * len(layers))
 
 
 def test_what_does_not_fit_stays() -> None:

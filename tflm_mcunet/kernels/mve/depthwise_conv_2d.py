@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
 
 from tflm_mcunet.graph import Array
 from tflm_mcunet.kernels.mve import matrix
+from tflm_mcunet.kernels.mve.conv_2d import Conv2DMve
 from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
 from tflm_mcunet.operators.window import Axis
@@ -165,5 +166,27 @@ def depthwise_conv_2d(op: Operator) -> Operator | None:
     """The convolution in this kernel, where its shape fits and its arithmetic is proven exact."""
     if type(op) is not DepthwiseConv2D:
         return None
-    variant = matrix.exchanged(op, DepthwiseConv2DMve)
+    variant = of_one_channel(op) if op.input(0).nhwc[3] == 1 else matrix.exchanged(op, DepthwiseConv2DMve)
     return variant if variant.applicable else None
+
+
+@dataclass(frozen=True, eq=False)
+class DepthwiseOfOneChannelMve(Conv2DMve):
+    """A depthwise convolution of an image of one channel, which is a convolution."""
+
+    kind = "DEPTHWISE_CONV_2D"
+    internal = True
+
+
+def of_one_channel(op: DepthwiseConv2D) -> DepthwiseOfOneChannelMve:
+    """The same operator as a convolution, with weights [channels, height, width, 1]."""
+    weights = op.input(1)
+    assert weights.quantization is not None
+    turned = replace(
+        weights,
+        shape=(weights.shape[3], *weights.shape[1:3], 1),
+        data=np.ascontiguousarray(op.weights.transpose(3, 1, 2, 0)),
+        quantization=replace(weights.quantization, axis=0),
+    )
+    attributes = {f.name: getattr(op, f.name) for f in fields(Conv2DMve) if f.name not in ("inputs", "outputs")}
+    return DepthwiseOfOneChannelMve((op.inputs[0], turned, *op.inputs[2:]), op.outputs, **attributes)
