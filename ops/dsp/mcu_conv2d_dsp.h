@@ -11,10 +11,11 @@
    gathered and filled up to `rest` quads. A 1x1 window's last quad is its last four bytes instead, and may overlap.
 
    `stream` holds what the inner loop reads, in its order; tflm_mcunet/kernels/dsp/packing.py writes it. A run of channel pairs has
-       1 + 32 * tail (0 ends the stream), two constants of the tail
+       1 + 32 * tail, two constants of the tail
    and then per pair of channels (0, 1)
        512 * bias1 + 2 * bias0, 2 * bias0, weights: two words per quad, lanes 256 * w1 + w0,
        then for channel 1 and for channel 0 what the tail reads; channel 0 says whether the pair is the run's last.
+   At the end: 0, 0, the number of constant channels, and of each its value in the low byte + 256 * its place.
 
    Scratch: expanded pixels, 24 bytes per quad; then, but for pointwise windows, zero points for a kernel row, room for one of
    each pixel, and 12 bytes per quad of the rest, which is gathered there. */
@@ -310,7 +311,18 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
         "smlad r12, r3, r6, r12\n\t"
         "ldr pc, [sp, #20]\n\t"
 
-        /* the next three pixels */
+        /* constant channels, then the next three pixels */
+        "9:\n\t"
+        "cbz r4, 9f\n\t"
+        "ldmia sp, {r1, r2, r3}\n\t"
+        "10:\n\t"
+        "ldr r5, [r0], #4\n\t"
+        "lsrs r6, r5, #8\n\t"
+        "strb r5, [r1, r6]\n\t"
+        "strb r5, [r2, r6]\n\t"
+        "strb r5, [r3, r6]\n\t"
+        "subs r4, r4, #1\n\t"
+        "bne 10b\n\t"
         "9:\n\t"
         "ldr r11, [sp, #40]\n\t"
         "ldr r4, [r11, #32]\n\t"
@@ -624,7 +636,7 @@ static inline int mcu_dsp_pair(const struct mcu_dsp_block *block, const int32_t 
 
 static inline void mcu_dsp_block3(struct mcu_dsp_block *block)
 {
-    int32_t pixel;
+    int32_t pixel, constant;
     for (; block->triples > 0; --block->triples) {
         const int32_t *run = block->stream;
         const int8_t **in = block->in;
@@ -651,6 +663,11 @@ static inline void mcu_dsp_block3(struct mcu_dsp_block *block)
                 pair = own + words;
             } while (!last);
             run = pair;
+        }
+        for (constant = 0; constant < run[2]; ++constant) {
+            for (pixel = 0; pixel < 3; ++pixel) {
+                block->out[pixel][run[3 + constant] >> 8] = (int8_t)(run[3 + constant] & 0xff);
+            }
         }
         if (block->triples > 1) {
             for (pixel = 0; pixel < 3; ++pixel) {

@@ -68,9 +68,10 @@ class Conv2DDsp(Conv2D):
 
     @property
     def weight_bytes_fetched(self) -> int:
-        """The stream is read once per three pixels."""
+        """The stream is read once per three pixels; channels that are constant have no weights there."""
         _, height, width, _ = self.output.nhwc
-        return -(-height * width // 3) * self.taps.size
+        live = sum(channel.value is None for channel in self.channels)
+        return -(-height * width // 3) * live * self.taps.shape[1]
 
     def record(self) -> Record:
         return Record(

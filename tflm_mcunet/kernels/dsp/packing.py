@@ -29,7 +29,7 @@ class Channel:
         bias: what the sum over taps of weight * (q + 128) starts from.
         bound: no |accumulator| is larger, for any input.
         multiplier, shift: out = zero + round(acc * multiplier / 2^(31 + shift)).
-        value: the output where it is the same for all inputs, else None.
+        value: the output where it is the same for all inputs, else None; then the weights are left out.
     """
 
     index: int
@@ -70,6 +70,9 @@ def channels(op: Convolution, weights: Array) -> list[Channel]:
         if bound << max(shift, 0) < 1 << 31:
             least, most = sorted(_output(op, int(acc), m, shift) for acc in (low[index], high[index]))
             value = least if least == most else None
+        if value is not None:
+            found.append(Channel(index, np.zeros_like(values[index]), 0, 0, 0, 1, value))
+            continue
         offset = int(bias[index] - 128 * values[index].sum())
         found.append(Channel(index, sign * values[index], sign * offset, bound, m, -shift, value))
     return found
@@ -102,14 +105,16 @@ class Pair:
 
 
 def stream(found: list[Channel], zero: int, limits: tuple[int, int]) -> NDArray[np.int32]:
-    """The words that the three-pixel block reads: runs of pairs of channels, those of one shift together."""
+    """The words that the three-pixel block reads: runs of pairs of channels, those of one shift together; constant outputs last."""
     saturating = limits == (-128, 127)
     rectified = saturating and zero == -128
     words: list[int] = []
     groups: dict[int, list[Channel]] = defaultdict(list)
     rest: list[Channel] = []
     for channel in found:
-        special = saturating and LEAST <= channel.shift <= MOST and channel.value is None
+        if channel.value is not None:
+            continue
+        special = saturating and LEAST <= channel.shift <= MOST
         (groups[channel.shift] if special else rest).append(channel)
     for shift, members in sorted(groups.items()):
         pairs, left = _pairs(members)
@@ -121,12 +126,13 @@ def stream(found: list[Channel], zero: int, limits: tuple[int, int]) -> NDArray[
             words += _run(pairs, (LINEAR + 5 * (shift - LEAST), _offset(shift, zero), 0), _place)
     pairs, left = _pairs(rest)
     pairs += [Pair(channel, None) for channel in left]
-    short = [rectified and all(c.value is None and c.shift <= 14 for c in (p.low, p.high) if c) for p in pairs]
+    short = [rectified and all(c.shift <= 14 for c in (p.low, p.high) if c) for p in pairs]
     first, second = ([p for p, other in zip(pairs, short, strict=True) if other == kind] for kind in (True, False))
     words += _run(first, (ANY_RECTIFIED, 0, 0), lambda c, high, last: _any(c, zero, last, 8 if high else 0))
     tail = (ANY_LINEAR if saturating else ANY_CLAMPED), *limits
     words += _run(second, tail, lambda c, high, last: _any(c, zero, last, 0))
-    return np.array([*words, 0, 0, 0], np.int64).astype(np.uint32).view(np.int32)
+    constant = [(c.value & 0xFF) + 256 * c.index for c in found if c.value is not None]
+    return np.array([*words, 0, 0, len(constant), *constant], np.int64).astype(np.uint32).view(np.int32)
 
 
 def _offset(shift: int, zero: int, further: int = 0) -> int:
