@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
+def shortened(name: str, limit: int = 80) -> str:
+    """A name for a message: converters join the names of all that they fuse, so that the middle of long ones is left out."""
+    return name if len(name) <= limit else f"{name[: limit // 2]}...{name[3 - limit // 2 :]}"
+
+
 @dataclass(frozen=True)
 class Quantization:
     """real = scale * (q - zero_point); one scale per tensor, or one per slice along `axis`."""
@@ -84,7 +89,7 @@ class Tensor:
 
     def __str__(self) -> str:
         shape = "x".join(map(str, self.shape)) or "scalar"
-        return f"'{self.name}' {self.dtype}[{shape}]"
+        return f"'{shortened(self.name)}' {self.dtype}[{shape}]"
 
 
 @dataclass(frozen=True)

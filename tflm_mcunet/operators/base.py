@@ -11,7 +11,7 @@ import numpy as np
 from patch_scheduler.geometry import Ranges, each, whole
 from tflm_mcunet.errors import Error
 from tflm_mcunet.fixed_point import activation_range
-from tflm_mcunet.graph import Array, Tensor
+from tflm_mcunet.graph import Array, Tensor, shortened
 
 Options = Mapping[str, Any]
 """The builtin options of an operator: schema field name -> value (ints, floats, bools, strings, tuples)."""
@@ -93,7 +93,7 @@ class Operator:
 
     @property
     def label(self) -> str:
-        return f"operator {self.index} ({self.kind} '{self.name}')"
+        return f"operator {self.index} ({self.kind} '{shortened(self.name)}')"
 
     def check(self) -> None:
         """Raises Unsupported with the first constraint that does not hold."""
