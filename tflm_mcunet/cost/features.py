@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.operators.conv_2d import Conv2D
@@ -17,10 +18,10 @@ from tflm_mcunet.operators.fully_connected import FullyConnected
 class Features:
     """The family of kernels that share coefficients, and the counts that these multiply.
 
-    event: calls of the kernel. row: steps of the schedule. value: outputs. mac: multiply-accumulates. gather: inputs that are
-    copied or expanded first; piece: contiguous parts in which they are copied. group: pixels that are computed together, blocks
-    of a row's columns where depthwise. start: channels that are set up, once per tile; column: blocks of columns that walk down
-    a tile. read: inputs of operators without weights.
+    event: calls of the kernel. row: steps of the schedule. value: outputs; constant: those that no input changes. mac:
+    multiply-accumulates. gather: inputs that are copied or expanded first; piece: contiguous parts in which they are read.
+    group: pixels that are computed together, blocks of a row's columns where depthwise. start: channels that are set up, once
+    per tile; column: blocks of columns that walk down a tile. read: inputs of operators without weights.
     """
 
     family: str
@@ -73,7 +74,8 @@ def _convolution(op: Conv2D, block: int) -> Features:
     taps = op.weights[0].size
     full, rest = divmod(op.steps, block)
     groups = full * _up(block * width, tiling.pixels) + _up(rest * width, tiling.pixels)
-    outputs = groups * tiling.pixels * _rounded(channels, tiling.channels)
+    live, constant = _channels(op) if tiling == DSP else (_rounded(channels, tiling.channels), 0)
+    outputs = groups * tiling.pixels * live
     pieces = op.window[0] * (op.window[1] if tiling == PLAIN else 1)
     values = {
         "event": full + bool(rest),
@@ -83,20 +85,34 @@ def _convolution(op: Conv2D, block: int) -> Features:
         "mac": outputs * _rounded(taps, tiling.taps),
         "gather": groups * tiling.pixels * _rounded(taps, tiling.taps) * op.groups,
         "piece": groups * tiling.pixels * pieces * op.groups,
+        "constant": groups * tiling.pixels * constant,
     }
     return Features(_family(op, "pointwise" if op.pointwise else ""), values)
 
 
+_found: WeakKeyDictionary[Operator, tuple[int, int]] = WeakKeyDictionary()
+
+
+def _channels(op: Any) -> tuple[int, int]:
+    """Output channels that the pairwise kernel computes, empty places in pairs included, and those that are constant."""
+    if op not in _found:
+        live = [channel for channel in op.channels if channel.value is None]
+        low_only = sum(not channel.high for channel in live)
+        pairs = max(low_only, -(-len(live) // 2))
+        _found[op] = 2 * pairs, len(op.channels) - len(live)
+    return _found[op]
+
+
 def _depthwise(op: DepthwiseConv2D, block: int) -> Features:
     _, height, width, channels = op.output.nhwc
-    window = op.window[0] * op.window[1]
     if type(op) is DepthwiseConv2D:
         values = {
             "event": _up(op.steps, block),
             "row": height,
             "group": height * width,
             "value": op.output.elements,
-            "mac": op.output.elements * window,
+            "mac": op.macs_executed,
+            "piece": op.axes[0].inside * width * channels,
         }
         return Features(_family(op), values)
     if type(op).__name__ == "DepthwiseConv2DMve":
