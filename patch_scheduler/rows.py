@@ -7,6 +7,7 @@ need not be rings of fixed height, and memory moves freely between tensors whose
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
@@ -27,6 +28,7 @@ LIFTED = 2
 MANY = 5000  # units that are placed one by one in seconds
 HOPELESS = 1.1  # times what is wanted: better a less regular form than many rounds
 FORMS: tuple[Form, ...] = ("rings", "mixed", "rows")
+UNPLACED = 1 << 40  # an address above all others
 Offsets = list[int]
 Order = list[int]
 
@@ -67,69 +69,85 @@ def _scattered(network: Network, life: Lives, form: Form) -> set[int]:
     return {t for t, height in enumerate(heights) if t not in dense and (form == "rows" or height < network.tensors[t].rows)}
 
 
+@dataclass(frozen=True)
+class _Near:
+    """The pieces that a unit's pieces meet: whose they are, the differences of offsets that they exclude, and exceptions."""
+
+    owner: Int
+    below: Int
+    above: Int
+    opened: list[tuple[Int, int, int, bool]]
+
+
 class _Field:
-    """Places units one after the other at the lowest address where they are free."""
+    """Places units one after the other at the lowest address where they are free.
+
+    Lives are fixed, so which pieces meet, and how their offsets exclude each other, is worked out once.
+    """
 
     def __init__(self, found: Sequence[Unit], shared: Sequence[InPlace]) -> None:
         self.units = found
         self.largest = max(range(len(found)), key=lambda index: found[index].size, default=0)
-        pieces = sum(len(unit.low) for unit in found)
-        self.low, self.high, self.birth, self.death = (np.zeros(pieces, np.int64) for _ in range(4))
-        self.partners: list[list[tuple[int, int, int, int, bool]]] = [[] for _ in found]
+        count = np.array([len(unit.low) for unit in found], np.int64)
+        self.first = np.cumsum(count) - count
+        self.low, self.high, self.birth, self.death = (
+            np.concatenate([getattr(unit, name) for unit in found]) if len(found) else np.zeros(0, np.int64)
+            for name in ("low", "high", "birth", "death")
+        )
+        owner = np.repeat(np.arange(len(found)), count)
+        partners: list[list[tuple[int, int, int, int, bool]]] = [[] for _ in found]
         for pair in shared:
             (source, below), (target, above) = pair.source, pair.target
-            self.partners[target].append((above, source, below, pair.above, True))
-            self.partners[source].append((below, target, above, pair.above, False))
+            partners[target].append((above, source, below, pair.above, True))
+            partners[source].append((below, target, above, pair.above, False))
+        self.near = [self._near(unit, owner, partners[index]) for index, unit in enumerate(found)]
+
+    def _near(self, unit: Unit, owner: Int, partners: Sequence[tuple[int, int, int, int, bool]]) -> _Near:
+        """All pieces that live at the same time as one of the unit's."""
+        mine, other = np.nonzero((self.birth <= unit.death[:, None]) & (self.death >= unit.birth[:, None]))
+        opened = []
+        for piece, partner, its, most, target in partners:
+            where = int(self.first[partner]) + its
+            at = np.flatnonzero((other == where) & (mine == piece))
+            shift = int(self.low[where]) + (most if target else -most) - int(unit.low[piece])
+            opened.append((at, partner, shift, target))
+        return _Near(owner[other], self.low[other] - unit.high[mine], self.high[other] - unit.low[mine], opened)
 
     def fill(self, order: Order, lift: int, limit: float) -> tuple[Offsets, int] | None:
         """Offsets and the bytes they need, None above the limit; the largest unit lies at `lift`, where that is not 0."""
-        self.count = 0
-        self.first = [-1] * len(self.units)
-        offsets, top = [0] * len(self.units), 0
+        offsets, top = np.full(len(self.units), UNPLACED, np.int64), 0
         if lift:
             order = sorted(order, key=lambda index: index != self.largest)
         for place, index in enumerate(order):
             unit = self.units[index]
-            offset = lift if lift and not place else self._lowest(index, unit)
+            offset = lift if lift and not place else self._lowest(index, unit.alignment, offsets)
             top = max(top, offset + unit.size)
             if top > limit:
                 return None
             offsets[index] = offset
-            end = self.count + len(unit.low)
-            here = slice(self.count, end)
-            self.low[here], self.high[here] = unit.low + offset, unit.high + offset
-            self.birth[here], self.death[here] = unit.birth, unit.death
-            self.first[index], self.count = self.count, end
-        return offsets, top
+        return offsets.tolist(), top
 
-    def _lowest(self, index: int, unit: Unit) -> int:
-        birth, death = self.birth[: self.count], self.death[: self.count]
-        if len(unit.low) == 1:
-            other = np.flatnonzero((birth <= unit.death[0]) & (death >= unit.birth[0]))
-            mine = np.zeros(len(other), np.int64)
-        else:
-            mine, other = np.nonzero((birth <= unit.death[:, None]) & (death >= unit.birth[:, None]))
+    def _lowest(self, index: int, alignment: int, offsets: Int) -> int:
+        near = self.near[index]
         # The unit must not lie strictly between below and above.
-        below, above = self.low[other] - unit.high[mine], self.high[other] - unit.low[mine]
-        if self.partners[index]:
-            self._share(index, unit, mine, other, below, above)
+        where = offsets[near.owner]
+        below, above = near.below + where, near.above + where
+        for at, partner, shift, target in near.opened:
+            self._open(below if target else above, at, int(offsets[partner]), shift, target)
         order = np.argsort(below)
-        ends = np.maximum.accumulate(np.concatenate(([0], above[order])))
-        ends = -(-ends // unit.alignment) * unit.alignment
+        ends = np.zeros(len(order) + 1, np.int64)
+        np.maximum.accumulate(above[order], out=ends[1:])
+        np.maximum(ends, 0, out=ends)
+        if alignment > 1:
+            ends = -(-ends // alignment) * alignment
         free = ends[:-1] <= below[order]
         return int(ends[free.argmax()] if free.any() else ends[-1])
 
-    def _share(self, index: int, unit: Unit, mine: Int, other: Int, below: Int, above: Int) -> None:
+    @staticmethod
+    def _open(side: Int, at: Int, partner: int, shift: int, target: bool) -> None:
         """Opens the addresses at which a row may be written over one that its operator reads for the last time."""
-        for piece, partner, its, most, target in self.partners[index]:
-            if self.first[partner] < 0:
-                continue
-            where = self.first[partner] + its
-            at = np.flatnonzero((other == where) & (mine == piece))
-            if target:
-                below[at] = np.maximum(below[at], self.low[where] + most - unit.low[piece])
-            else:
-                above[at] = np.minimum(above[at], self.low[where] - most - unit.low[piece])
+        if partner != UNPLACED:
+            side[at] = np.maximum(side[at], partner + shift) if target else np.minimum(side[at], partner + shift)
 
 
 def _search(field: _Field, moments: Int, enough: int, rounds: int, spare: bool) -> Offsets | None:
