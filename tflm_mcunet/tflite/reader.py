@@ -173,8 +173,10 @@ class _Reader:
         if table is None or table.ScaleLength() == 0 or table.ZeroPointLength() == 0:
             return None
         label = f"tensor {index} '{name}'"
-        scales = tuple(float(table.Scale(i)) for i in range(self.length(table.ScaleLength(), "scales")))
-        zeros = tuple(int(table.ZeroPoint(i)) for i in range(self.length(table.ZeroPointLength(), "zero points")))
+        self.length(table.ScaleLength(), "scales")
+        self.length(table.ZeroPointLength(), "zero points")
+        scales = tuple(np.asarray(table.ScaleAsNumpy()).astype(np.float64).tolist())
+        zeros = tuple(np.asarray(table.ZeroPointAsNumpy()).tolist())
         if len(zeros) not in (1, len(scales)):
             raise MalformedModel(f"{label}: {len(scales)} scales but {len(zeros)} zero points")
         if not all(np.isfinite(scale) for scale in scales):
