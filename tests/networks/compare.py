@@ -34,8 +34,15 @@ class Outcome:
         return not self.differing and not self.problem
 
 
-OPTIONS = (Options(), Options(minimize="sram"), Options(sram=1 << 24))
-"""How networks are compiled, in turn: one step per event where that saves bytes, or long blocks."""
+OPTIONS = (
+    Options(),
+    Options(minimize="sram"),
+    Options(sram=1 << 24),
+    Options(schedule="stream", minimize="sram"),
+    Options(schedule="layer", minimize="sram"),
+    Options(schedule="stream", minimize="sram", macs_budget=4.0),
+)
+"""How networks are compiled, in turn: layers and streams, row by row or in long blocks, strips that compute halos again."""
 
 
 def compare(
