@@ -53,13 +53,14 @@ def test_windows() -> None:
     assert_exact(model(layers), ["conv2d_mve"] * len(layers), blocks=(1 << 15, 2))
 
 
-@pytest.mark.parametrize("depth", [8, 40])
+@pytest.mark.parametrize("depth", [1, 8, 40])
 def test_shifts_and_ties(depth: int) -> None:
-    """Effective scales of powers of two make ties; the shifts of one layer differ."""
+    """Effective scales of powers of two make ties, of sums of both signs; the shifts of one layer differ."""
     rng = np.random.default_rng(3)
     scales = [2.0**-e for e in range(2, 33)] + [0.75 * 2.0**-e for e in range(1, 10)]
+    add = partial(add_convolution, rng=rng, size=(9, 13), channels=depth, outputs=len(scales), ratio=scales)
     layers = [
-        partial(add_convolution, rng=rng, size=(3, 3), channels=depth, outputs=len(scales), zero=zero, ratio=scales, activation=act)
+        partial(add, zero=zero, activation=act)
         for zero, act in [(0, "NONE"), (-128, "RELU"), (127, "NONE"), (-5, "RELU6")]
     ]
     assert_exact(model(layers), ["conv2d_mve"] * len(layers), samples=3)

@@ -93,12 +93,11 @@ def test_shifts_and_ties() -> None:
 
 def test_images_of_one_channel_are_convolved() -> None:
     rng = np.random.default_rng(8)
+    add = partial(add_convolution, rng=rng, size=(8, 9), channels=1, depthwise=True)
     layers = [
-        partial(
-            add_convolution, rng=rng, size=(8, 9), channels=1, outputs=outputs, window=window, stride=stride, dilation=dilation,
-            depthwise=True,
-        )
-        for outputs, window, stride, dilation in [(1, (3, 3), (1, 1), (1, 1)), (8, (3, 3), (2, 2), (1, 1)), (5, (3, 2), (3, 1), (2, 2))]
+        partial(add, outputs=1, window=(3, 3)),
+        partial(add, outputs=8, window=(3, 3), stride=(2, 2)),
+        partial(add, outputs=5, window=(3, 2), stride=(3, 1), dilation=(2, 2)),
     ]
     assert_exact(model(layers), ["conv2d_mve"] * len(layers))
 

@@ -1,4 +1,4 @@
-"""ADD, SUB, tables, sums over channels and MAX_POOL_2D in Helium's kernels against TFLM, on the host and an emulated Cortex-M55."""
+"""ADD, SUB, tables, sums over channels and MAX_POOL_2D in Helium's kernels against TFLM: twins, and vectors on a Cortex-M55."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def test_add_and_sub() -> None:
         partial(layer, kind=kind, shape=shape, other=shape, activation=list(ACTIVATIONS)[i % 4])
         for i, (kind, shape) in enumerate((kind, shape) for kind in ("ADD", "SUB") for shape in shapes)
     ]
-    layers += [partial(layer, kind="ADD", shape=(1, 4, 3, 7), other=other, activation="NONE") for other in [(1, 1, 1, 7), (1, 1, 3, 1)]]
+    broadcast = partial(layer, kind="ADD", shape=(1, 4, 3, 7), activation="NONE")
+    layers += [partial(broadcast, other=other) for other in [(1, 1, 1, 7), (1, 1, 3, 1)]]
     data = model(layers)
     assert functions(data) <= {"mcu_add_linear_mve", "mcu_add", "mcu_sub"}
     assert "mcu_add_linear_mve" in functions(data)
@@ -83,17 +84,24 @@ def test_pooling() -> None:
         target = [outputs_along("SAME", extent, side, stride, 1) for extent, side in zip(size, window, strict=True)]
         y = b.tensor((1, *target, channels), scale=scale, zero_point=zero)
         b.operator(
-            kind, [x], [y], "Pool2DOptions", padding=0, strideH=stride, strideW=stride, filterHeight=window[0], filterWidth=window[1],
+            kind,
+            [x],
+            [y],
+            "Pool2DOptions",
+            padding=0,
+            strideH=stride,
+            strideW=stride,
+            filterHeight=window[0],
+            filterWidth=window[1],
             fusedActivationFunction=ACTIVATIONS[activation],
         )
         return y
 
+    cases = [(1, (2, 2), 2), (3, (3, 3), 1), (16, (2, 3), 2), (18, (3, 3), 2), (33, (5, 6), 6), (7, (5, 6), 6)]
     layers = [
-        partial(
-            layer, kind=kind, size=(5, 6), channels=channels, window=window, stride=stride, activation=list(ACTIVATIONS)[channels % 4]
-        )
+        partial(layer, kind=kind, size=(5, 6), channels=channels, window=window, stride=stride, activation=activation)
         for kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D")
-        for channels, window, stride in [(1, (2, 2), 2), (3, (3, 3), 1), (16, (2, 3), 2), (18, (3, 3), 2), (33, (5, 6), 6), (7, (5, 6), 6)]
+        for (channels, window, stride), activation in zip(cases, list(ACTIVATIONS) * 2, strict=False)
     ]
     data = model(layers)
     assert functions(data) >= {"mcu_max_pool_2d_mve", "mcu_reduce_average_mve"}

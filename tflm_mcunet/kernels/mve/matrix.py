@@ -25,7 +25,7 @@ def exchanged(op: Operator, kind: type[Variant]) -> Variant:
 
 @dataclass(frozen=True)
 class Channels:
-    """What the kernels compute: weights [channels, taps], and per channel bias (with the zero point folded in), multiplier, shift."""
+    """What the kernels compute: weights [channels, taps], biases with the zero point folded in, multipliers and shifts."""
 
     taps: Array
     bias: Array

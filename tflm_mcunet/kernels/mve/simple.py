@@ -42,4 +42,4 @@ def simple(op: Operator) -> Operator | None:
     """The operator with its vector function, where the portable one has such a twin."""
     if not isinstance(op, (Add, Pool2D, Reduction, Unary)) or _function(op.record()) not in FUNCTIONS:
         return None
-    return _vectorised(type(op))(**{f.name: getattr(op, f.name) for f in fields(op)})
+    return _vectorised(type(op))(**{f.name: getattr(op, f.name) for f in fields(op)})  # type: ignore[arg-type]
