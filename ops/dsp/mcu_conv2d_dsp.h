@@ -764,16 +764,36 @@ struct mcu_dsp_windows {
     int8_t *edge; /* room for a kernel row of each */
 };
 
+/* Copies a piece of a window, often of a few bytes. */
+static inline void mcu_dsp_copy(int8_t *to, const int8_t *from, int32_t bytes)
+{
+    if (bytes > 16) {
+        memcpy(to, from, (size_t)bytes);
+    } else {
+        do {
+            *to++ = *from++;
+        } while (--bytes > 0);
+    }
+}
+
 /* The window's part of one image row, which begins in column x: what the row has of it, zero points around. */
 static inline void mcu_dsp_gather(const struct mcu_conv2d_dsp *op, const int8_t *in, int32_t x, int8_t *to)
 {
     const int32_t depth = op->in_c;
-    int32_t kx;
-    if (!in) {
-        memset(to, op->in_zero, (size_t)(op->kernel_w * depth));
+    const int32_t columns = op->kernel_w;
+    int32_t i;
+    if (op->dilation_w == 1) {
+        /* all columns that are there at once */
+        const int32_t before = x < 0 ? (-x < columns ? -x : columns) : 0;
+        const int32_t there = op->in_w - x < columns ? op->in_w - x : columns;
+        i = before * depth;
+        memset(to, op->in_zero, (size_t)(columns * depth));
+        if (there > before) {
+            mcu_dsp_copy(to + i, in + (ptrdiff_t)(x + before) * depth, (there - before) * depth);
+        }
         return;
     }
-    for (kx = 0; kx < op->kernel_w; ++kx, x += op->dilation_w, to += depth) {
+    for (i = 0; i < columns; ++i, x += op->dilation_w, to += depth) {
         if (x < 0 || x >= op->in_w) {
             memset(to, op->in_zero, (size_t)depth);
         } else {

@@ -66,6 +66,11 @@ class Conv2DDsp(Conv2D):
     def applicable(self) -> bool:
         return self.groups == 1 and self.weights.shape[1] <= ROWS and all(channel.exact for channel in self.channels)
 
+    def in_place(self, position: int) -> bool:
+        """Three pixels are read before their outputs, which are no longer, are written."""
+        dense = self.in_place_pixels and self.stride == (1, 1)
+        return position == 0 and dense and self.weights.shape[0] <= self.weights.shape[3]
+
     @property
     def weight_bytes_fetched(self) -> int:
         """The stream is read once per three pixels; channels that are constant have no weights there."""
