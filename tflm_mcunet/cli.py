@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -59,12 +60,15 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def main(options: argparse.Namespace) -> int:
     """Runs the command; errors of the user's making are one line and status 2."""
     try:
-        return int(options.function(options) or 0)
+        status = int(options.function(options) or 0)
+        sys.stdout.flush()
+        return status
     except Error as error:
         print(f"error: {error}".replace("\n", " "), file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        return 1
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 # ---- the options of each command ----
