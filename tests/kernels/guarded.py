@@ -120,7 +120,8 @@ def write_guarded(program: Program, folder: Path, steps: int = 1 << 15) -> Gener
     prefix = program.prefix
     header = emission.files[f"{prefix}.h"]
     (folder / "guarded.h").write_text(
-        f'#include "{prefix}.h"\nvoid *guarded_input(int index);\nint guarded_invoke(void);\nconst void *guarded_output(int index);\n'
+        f'#include "{prefix}.h"\n'
+        + "void *guarded_input(int index);\nint guarded_invoke(void);\nconst void *guarded_output(int index);\n"
         + "".join(
             line.replace(prefix.upper(), "GUARDED") + "\n"
             for line in header.splitlines()

@@ -21,8 +21,8 @@ from tflm_mcunet.execute.generated import Generated
 from tflm_mcunet.execute.qemu import run_on
 from tflm_mcunet.execute.sanitize import run_sanitized
 from tflm_mcunet.execute.tflm import Tflm
-from tflm_mcunet.options import Options
 from tflm_mcunet.operators.window import outputs_along
+from tflm_mcunet.options import Options
 
 Case = dict[str, Any]
 
@@ -113,9 +113,8 @@ def requantisations() -> Iterator[Case]:
     for shifts, zero, activation in itertools.product(
         [(5, 6), (9, 10, 11), (3, 4, 5), (8, 11, 12, 14, 15, 20), (7, 7, 7, 24)], (-128, -100, 40, 127), ACTIVATIONS
     ):
-        yield {
-            "size": (3, 2), "channels": 11, "outputs": 9, "window": (1, 1), "shifts": shifts, "zero": zero, "activation": activation
-        }
+        case = {"size": (3, 2), "channels": 11, "outputs": 9, "window": (1, 1), "shifts": shifts}
+        yield case | {"zero": zero, "activation": activation}
     for least, bias, ties in itertools.product((-128, -127), (100, 1 << 23, 1 << 28), (False, True)):
         case = {"size": (3, 3), "channels": 9, "outputs": 7, "window": (1, 1), "least": least, "bias": bias, "ties": ties}
         yield case | {"zero": -128, "sparse": 0.9}
@@ -165,10 +164,8 @@ def test_equals_tflm(suite: str, place: str) -> None:
     with Tflm() as oracle, tempfile.TemporaryDirectory() as folder:
         expected = [result.outputs for result in oracle.run(model, samples)]
         guarded = write_guarded(program, Path(folder), BLOCKS[place])
-        if place == "twin":
-            computed = run_sanitized(guarded, samples)
-        else:
-            computed = run_on(place, guarded, samples, measure=False).outputs
+        twin = place == "twin"
+        computed = run_sanitized(guarded, samples) if twin else run_on(place, guarded, samples, measure=False).outputs
     cases = list(SUITES[suite]())
     for outputs, reference in zip(computed, expected, strict=True):
         wrong = [
@@ -181,8 +178,9 @@ def test_equals_tflm(suite: str, place: str) -> None:
 
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
 def test_pointwise_in_place(core: str) -> None:
-    """Outputs may overwrite inputs where they have no more channels: chains in an arena that holds little more than one tensor."""
+    """Outputs may overwrite inputs where they have no more channels: chains in little more than one tensor."""
     rng = np.random.default_rng(11)
+    options = {"padding": 1, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
     for height, width in ((5, 5), (7, 4), (1, 8)):
         b = ModelBuilder()
         x = b.input((1, height, width, 40), scale=0.5)
@@ -190,7 +188,7 @@ def test_pointwise_in_place(core: str) -> None:
             scales = rng.uniform(0.5, 1, outputs) / 2**8
             w = b.constant(rng.integers(-127, 128, (outputs, 1, 1, channels)), scale=scales)
             y = b.tensor((1, height, width, outputs), scale=0.5, zero_point=-9)
-            b.operator("CONV_2D", [x, w], [y], "Conv2DOptions", padding=1, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1)
+            b.operator("CONV_2D", [x, w], [y], "Conv2DOptions", **options)
             x = y
         model = b.build([x])
         program = build(model, "m", Options(target=core))

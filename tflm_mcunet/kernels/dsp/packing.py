@@ -1,4 +1,4 @@
-"""Weights and per-channel parameters in the order in which the DSP kernels read them, with proofs that their arithmetic is exact."""
+"""Weights and per-channel parameters in the order in which the DSP kernels read them, proven to give exact results."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def _output(op: Convolution, acc: int, multiplier: int, shift: int) -> int:
 def lanes(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
     """Words of two lanes 256 * high + low; quads of taps in the order 0, 2, 1, 3 in which pixels are expanded."""
     lane = (256 * high + low).reshape(-1, 2, 2)
-    assert lane.min() >= -(1 << 15) and lane.max() < 1 << 15
+    assert lane.min() >= -(1 << 15)
+    assert lane.max() < 1 << 15
     even, odd = lane[:, :, 0], lane[:, :, 1]
     pairs = np.stack([even, odd], axis=1).reshape(-1, 2)
     return (pairs[:, 0] & 0xFFFF) | (pairs[:, 1] << 16)
@@ -105,7 +106,7 @@ class Pair:
 
 
 def stream(found: list[Channel], zero: int, limits: tuple[int, int]) -> NDArray[np.int32]:
-    """The words that the three-pixel block reads: runs of pairs of channels, those of one shift together; constant outputs last."""
+    """The words that the three-pixel block reads: runs of pairs of channels, by shift; constant outputs last."""
     saturating = limits == (-128, 127)
     rectified = saturating and zero == -128
     words: list[int] = []
