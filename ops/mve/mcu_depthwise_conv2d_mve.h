@@ -17,15 +17,22 @@ struct mcu_depthwise_conv2d_mve {
     const struct mcu_tensor *input, *output;
     const int32_t *weights;
     uint32_t scratch;
-    int16_t in_h, in_w, channels, out_w;
+    int16_t in_h, in_w, channels, out_h, out_w;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, pad_h, pad_w;
-    int16_t pair;       /* whether units may be pairs of rows */
+    int16_t pair;       /* whether units are pairs of rows, and steps too */
     int16_t words;      /* of the stream, per channel */
     int16_t strip;      /* output columns at a time */
     int16_t units;      /* at a time */
     int16_t columns;    /* of a unit */
     int16_t in_zero, out_zero, out_min, out_max;
 };
+
+/* The output row that a step begins with. */
+static inline int32_t mcu_depthwise_mve_row(const struct mcu_depthwise_conv2d_mve *op, int32_t step)
+{
+    const int32_t row = op->pair ? 2 * step : step;
+    return row < op->out_h ? row : op->out_h;
+}
 
 #if MCU_MVE
 
@@ -431,12 +438,13 @@ static inline int32_t mcu_depthwise_mve_alike(const struct mcu_depthwise_conv2d_
     return index;
 }
 
-static inline void mcu_depthwise_mve_rows(const struct mcu_depthwise_conv2d_mve *op, unsigned char *arena, int32_t first,
-                                          int32_t last, mcu_depthwise_mve_kernel pair, mcu_depthwise_mve_kernel single)
+static inline void mcu_depthwise_mve_steps(const struct mcu_depthwise_conv2d_mve *op, unsigned char *arena, int32_t first,
+                                           int32_t steps, mcu_depthwise_mve_kernel pair, mcu_depthwise_mve_kernel single)
 {
-    const int32_t across = op->pair && last - first > 1 && op->out_w > 1 ? 2 : 1;
-    int32_t row, units, column;
-    for (row = first; row < last; row += units * across) {
+    const int32_t last = mcu_depthwise_mve_row(op, steps);
+    int32_t row = mcu_depthwise_mve_row(op, first), units, column;
+    const int32_t across = op->pair && last - row > 1 && op->out_w > 1 ? 2 : 1;
+    for (; row < last; row += units * across) {
         units = (last - row + across - 1) / across;
         units = units < op->units ? units : op->units;
         if (across == 2) {
@@ -452,7 +460,7 @@ static inline void mcu_depthwise_mve_rows(const struct mcu_depthwise_conv2d_mve 
 #define MCU_DEPTHWISE_MVE(name, pair, single)                                                                    \
     static MCU_UNUSED void name(const void *record, unsigned char *arena, int32_t first, int32_t last)            \
     {                                                                                                            \
-        mcu_depthwise_mve_rows((const struct mcu_depthwise_conv2d_mve *)record, arena, first, last, pair, single); \
+        mcu_depthwise_mve_steps((const struct mcu_depthwise_conv2d_mve *)record, arena, first, last, pair, single); \
     }
 
 #else
@@ -477,10 +485,12 @@ static inline int8_t mcu_depthwise_mve_output(const struct mcu_depthwise_conv2d_
     return mcu_requantize((int32_t)sum, multiplier, -(-word & 255), op->out_zero, op->out_min, op->out_max);
 }
 
-static inline void mcu_depthwise_mve_rows(const struct mcu_depthwise_conv2d_mve *op, unsigned char *arena, int32_t first, int32_t last)
+static inline void mcu_depthwise_mve_steps(const struct mcu_depthwise_conv2d_mve *op, unsigned char *arena, int32_t first,
+                                           int32_t steps)
 {
+    const int32_t last = mcu_depthwise_mve_row(op, steps);
     int32_t row, column, channel;
-    for (row = first; row < last; ++row) {
+    for (row = mcu_depthwise_mve_row(op, first); row < last; ++row) {
         int8_t *out = (int8_t *)mcu_write(op->output, arena, row);
         for (column = 0; column < op->out_w; ++column) {
             for (channel = 0; channel < op->channels; ++channel) {
@@ -493,7 +503,7 @@ static inline void mcu_depthwise_mve_rows(const struct mcu_depthwise_conv2d_mve 
 #define MCU_DEPTHWISE_MVE(name, pair, single)                                                           \
     static MCU_UNUSED void name(const void *record, unsigned char *arena, int32_t first, int32_t last)   \
     {                                                                                                   \
-        mcu_depthwise_mve_rows((const struct mcu_depthwise_conv2d_mve *)record, arena, first, last);    \
+        mcu_depthwise_mve_steps((const struct mcu_depthwise_conv2d_mve *)record, arena, first, last);   \
     }
 
 #endif

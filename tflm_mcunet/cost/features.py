@@ -139,8 +139,8 @@ def _depthwise_mve(op: Any, block: int) -> Features:
     _, height, width, channels = op.output.nhwc
     across, strip = 2 if op.pair else 1, op.strip
     full, rest = divmod(op.steps, block)
-    units = full * _up(block, across) + _up(rest, across)
-    passes = full * _up(block, across * op.units) + _up(rest, across * op.units)
+    units = op.steps
+    passes = full * _up(block, op.units) + _up(rest, op.units)
     spans = _up(width, strip)
     values = {
         "event": full + bool(rest),

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from patch_scheduler.geometry import Ranges
 from tflm_mcunet.graph import Array
 from tflm_mcunet.kernels.mve import matrix
 from tflm_mcunet.kernels.mve.conv_2d import Conv2DMve
@@ -67,6 +68,20 @@ class DepthwiseConv2DMve(DepthwiseConv2D):
             and horizontal.stride <= 2
             and self.channels is not None
         )
+
+    @property
+    def steps(self) -> int:
+        """A step is a unit; for kernels of two rows the smallest blocks thus are two rows."""
+        return len(self.writes(0))
+
+    def reads(self, position: int) -> Ranges:
+        rows = self.axes[0].rows()
+        return Ranges(rows.low[::2], rows.high[[*range(1, len(rows), 2), *[-1] * (len(rows) % 2)]]) if self.pair else rows
+
+    def writes(self, position: int) -> Ranges:
+        height = self.output.rows
+        low = np.arange(0, height, 2 if self.pair else 1)
+        return Ranges(low, np.minimum(low + (2 if self.pair else 1), height))
 
     def columns(self, strip: int) -> int:
         """Columns of a unit for a strip of output columns; blocks of four may reach beyond what the windows need."""
@@ -131,6 +146,7 @@ class DepthwiseConv2DMve(DepthwiseConv2D):
                 "in_h": vertical.input,
                 "in_w": horizontal.input,
                 "channels": self.output.nhwc[3],
+                "out_h": vertical.output,
                 "out_w": horizontal.output,
                 "kernel_h": vertical.size,
                 "kernel_w": horizontal.size,
