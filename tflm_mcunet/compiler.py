@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from patch_scheduler import Plan, Schedule, validate
 from tflm_mcunet import __version__
 from tflm_mcunet.codegen.emit import Emission, emit
 from tflm_mcunet.codegen.lower import Lowered
-from tflm_mcunet.errors import Error
+from tflm_mcunet.fit import check_flash, check_sram
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels.choice import plan_with_kernels
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes import int8_edges, pull_input, rewrite
 from tflm_mcunet.planning import Planned
 from tflm_mcunet.tflite.reader import read
-
-
-class DoesNotFit(Error):
-    """The model needs more memory than there is."""
 
 
 @dataclass(frozen=True)
@@ -67,24 +65,19 @@ def build(
     original = read(model, source)
     for op in original.operators:
         op.check()
-    graph = rewrite(int8_edges(original) if options.io == "int8" else original, trace=trace)
-    if options.input == "pull":
-        graph = pull_input(graph)
-    planned = plan_with_kernels(graph, options)
+    planned = _planned(original, options, trace)
     schedule, plan = planned.schedule, planned.plan
     validate(planned.lowered.network, schedule, plan)
     if trace is not None:
         trace(f"schedule: {schedule}\nplan: {plan}")
-    check_fit(plan, options)
+    wide = any(tensor.dtype != np.int8 for tensor in (*original.inputs, *original.outputs))
+    check_sram(plan.arena, plan.lower_bound, options, wide, lambda other: _planned(original, other).plan.arena)
     notes = {"model": source, "target": options.target, "compiler": f"tflm-mcunet {__version__}"}
     emission = emit(planned.graph, planned.lowered, schedule, plan, prefix, notes, options.extras)
+    check_flash(emission.constant_bytes, options)
     return Program(prefix, options, original, planned, emission)
 
 
-def check_fit(plan: Plan, options: Options) -> None:
-    """Raises DoesNotFit where the arena is larger than the limit."""
-    limit = options.sram_limit
-    if limit is not None and plan.arena > limit:
-        where = f"--sram {limit}" if options.sram is not None else f"{options.target} ({limit} bytes of contiguous SRAM)"
-        least = f"the schedule's least possible is {plan.lower_bound}"
-        raise DoesNotFit(f"the model needs an arena of {plan.arena} bytes, {plan.arena - limit} more than {where}; {least}")
+def _planned(original: Graph, options: Options, trace: Callable[[str], None] | None = None) -> Planned:
+    graph = rewrite(int8_edges(original) if options.io == "int8" else original, trace=trace)
+    return plan_with_kernels(pull_input(graph) if options.input == "pull" else graph, options)

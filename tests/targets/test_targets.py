@@ -31,6 +31,7 @@ def test_every_target_is_complete(name):
         ("stm32f765", "cortex-m7", 512, 2048),
         ("stm32l4r5", "cortex-m4", 640, 2048),
         ("nano33ble", "cortex-m4", 256, 1024),
+        ("stm32n6", "cortex-m55", 3968, 65536),
         ("rp2040", "cortex-m0plus", 264, 2048),
         ("rp2350", "cortex-m33", 520, 4096),
         ("esp32s3", "generic", 480, 8192),
@@ -77,3 +78,12 @@ def test_only_the_asked_file_is_read(tmp_path, monkeypatch):
         targets.load("bad")
     with pytest.raises(Error, match=r"odd\.toml: 'z80' is not known"):
         targets.load("odd")
+
+
+def test_boards_name_the_exports_that_know_them():
+    from tflm_mcunet.options import EXPORTS
+
+    boards = [targets.load(name) for name in targets.names() if name not in targets.CORES]
+    assert all(board.exports and set(board.exports) <= set(EXPORTS) for board in boards)
+    assert {export for board in boards for export in board.exports} == set(EXPORTS)
+    assert targets.load("stm32f746").external_flash.origin == 0x9000_0000
