@@ -22,7 +22,7 @@ CROSS = "arm-none-eabi-"
 WARNINGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 needs_cross = pytest.mark.skipif(shutil.which(f"{CROSS}gcc") is None, reason="the cross compiler is missing")
 needs_qemu = pytest.mark.skipif(
-    shutil.which(f"{CROSS}gcc") is None or shutil.which("qemu-system-arm") is None, reason="QEMU or the cross compiler is missing"
+    not all(map(shutil.which, ("qemu-system-arm", f"{CROSS}gcc", "make"))), reason="QEMU, the cross compiler or make is missing"
 )
 
 
