@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels import select_kernels
 from tflm_mcunet.operators.base import Operator
@@ -19,17 +21,17 @@ def plan_with_kernels(graph: Graph, options: Options) -> Planned:
     planned = plan_graph(fast, options)
     if fast is graph or _is_enough(planned, options):
         return planned
-    lean = plan_graph(graph, options)
-    if lean.plan.arena >= planned.plan.arena:
+    least = plan_graph(graph, replace(options, minimize="sram"))
+    if least.plan.arena >= planned.plan.arena:
         return planned
-    goal = _goal(lean, options)
+    goal = _goal(least, options)
     allowance = float(goal)
     for _ in range(ROUNDS):
-        mixed = plan_graph(_mixed(graph, fast, lean, int(allowance)), options)
+        mixed = plan_graph(_mixed(graph, fast, least, int(allowance)), options)
         if mixed.plan.arena <= goal:
             return mixed
         allowance *= STEP
-    return lean
+    return least
 
 
 def _is_enough(planned: Planned, options: Options) -> bool:
@@ -37,15 +39,15 @@ def _is_enough(planned: Planned, options: Options) -> bool:
     return options.minimize != "sram" and (limit is None or planned.plan.arena <= limit)
 
 
-def _goal(lean: Planned, options: Options) -> int:
+def _goal(least: Planned, options: Options) -> int:
     limit = options.sram_limit
-    return lean.plan.arena if options.minimize == "sram" or limit is None else max(limit, lean.plan.arena)
+    return least.plan.arena if options.minimize == "sram" or limit is None else max(limit, least.plan.arena)
 
 
-def _mixed(graph: Graph, fast: Graph, lean: Planned, allowance: int) -> Graph:
+def _mixed(graph: Graph, fast: Graph, least: Planned, allowance: int) -> Graph:
     """Fast kernels for the operators that stay within the allowance with them. Patches of an operator share its index."""
     live: dict[int, int] = {}
-    for op, peak in zip(lean.lowered.operators, lean.live_bytes, strict=True):
+    for op, peak in zip(least.lowered.operators, least.live_bytes, strict=True):
         live[op.index] = max(live.get(op.index, 0), peak)
     pairs = zip(graph.operators, fast.operators, strict=True)
     return graph.exchange(
