@@ -17,7 +17,7 @@
 #include "mcu_rows.h"
 
 /* `channels` holds, per output channel: int32 bias, with the input's zero point folded in and scaled as the weights will be; int32
-   multiplier; kernel * kernel weights plus 128; a byte: 32 * (scale - 1) + shift, or for the raw tail the shift of TFLM. In the
+   multiplier; kernel * kernel weights plus 128; a byte: 32 * (scale - 1) + shift; for the raw tail another, TFLM's shift. In the
    tails, t = smmlar(acc << scale, multiplier, offset) >> shift; scaled is smmla(...) >> MCU_DW_SHARED_SHIFT.
    `window_h`, `window_w` are the window: what is below it or to the right of it has zero weights. A tile is `strip` rows and
    `tile` columns, at the right edge up to three more; a plane holds the `plane_rows` input rows of `pitch` bytes for it.
@@ -80,11 +80,18 @@ static inline struct mcu_dw_source mcu_dw_source_of(const struct mcu_depthwise_c
     return from;
 }
 
-/* All of the planes becomes zero points. */
-MCU_DW_SHARED void mcu_dw_clear(int16_t *planes, int32_t bytes, int32_t zero)
+/* All of the planes, which are whole words, becomes zero points. */
+MCU_DW_SHARED void mcu_dw_clear(unsigned char *planes, int32_t bytes, int32_t zero)
 {
     const uint32_t word = ((uint32_t)zero & 0xffffu) * 0x10001u;
-    for (; bytes; bytes -= 4, planes += 2) {
+    unsigned char *const end = planes + bytes;
+    for (; end - planes >= 16; planes += 16) {
+        memcpy(planes, &word, 4);
+        memcpy(planes + 4, &word, 4);
+        memcpy(planes + 8, &word, 4);
+        memcpy(planes + 12, &word, 4);
+    }
+    for (; planes < end; planes += 4) {
         memcpy(planes, &word, 4);
     }
 }
@@ -215,9 +222,9 @@ MCU_DW_SHARED void mcu_dw_gather(const struct mcu_depthwise_conv2d_dsp *op, cons
 typedef void (*mcu_dw_kernel)(int32_t *weights);
 
 /* Bytes of a channel's parameters. */
-static inline int32_t mcu_dw_channel_bytes(const struct mcu_depthwise_conv2d_dsp *op)
+static inline int32_t mcu_dw_channel_bytes(const struct mcu_depthwise_conv2d_dsp *op, int32_t tail)
 {
-    return op->kernel * op->kernel + 9;
+    return op->kernel * op->kernel + (tail == MCU_DW_RAW ? 10 : 9);
 }
 
 /* What smmlar adds. `base` is 2 * zero point + 1, for the scaled tail times 2^(MCU_DW_SHARED_SHIFT - 1). */
@@ -241,7 +248,7 @@ MCU_DW_SHARED void mcu_dw_requantize(const struct mcu_depthwise_conv2d_dsp *op, 
     const ptrdiff_t pixel_bytes = (ptrdiff_t)op->in_c * op->depth_multiplier;
     const uint32_t bias = mcu_dsp_load(parameters);
     const int32_t multiplier = (int32_t)mcu_dsp_load(parameters + 4);
-    const int32_t shift = (int8_t)parameters[mcu_dw_channel_bytes(op) - 1];
+    const int32_t shift = (int8_t)parameters[mcu_dw_channel_bytes(op, MCU_DW_RAW) - 1];
     int32_t column;
     for (column = 0; column < columns; ++column, out += pixel_bytes) {
         const int32_t sum = (int32_t)((uint32_t)(raw[column] / 2) + bias);
@@ -426,7 +433,9 @@ enum {
 
 #define MCU_DW_SCALE(a) "smmla r" #a ", r" #a ", r7, r8\n" "ssat r" #a ", #8, r" #a ", asr #" MCU_DW_SHARED_SHIFT_TEXT "\n"
 #define MCU_DW_RECTIFY(a) "smmlar r" #a ", r" #a ", r7, r8\n" "asrs r" #a ", r5\n" "ssat r" #a ", #8, r" #a "\n"
-#define MCU_DW_SIGNED(a) "add r10, r8, r" #a ", asr #31\n" "smmlar r" #a ", r" #a ", r7, r10\n" "asrs r" #a ", r5\n" "ssat r" #a ", #8, r" #a "\n"
+#define MCU_DW_SIGNED(a) \
+    "add r10, r8, r" #a ", asr #31\n" \
+    "smmlar r" #a ", r" #a ", r7, r10\n" "asrs r" #a ", r5\n" "ssat r" #a ", #8, r" #a "\n"
 
 /* With one column, pixel is 0: both outputs of a pair go to one place, the first of them last. */
 #define MCU_DW_STORE_2 "strb r1, [r7, r4]\n" "strb r0, [r7]\n"
@@ -502,59 +511,65 @@ MCU_DW_LANES(mcu_dw_00, "pkhbt %0, %1, %2, lsl #16")
 MCU_DW_LANES(mcu_dw_01, "pkhbt %0, %1, %2")
 MCU_DW_LANES(mcu_dw_11, "pkhtb %0, %2, %1, asr #16")
 
-/* Bytes 0 and 2 of a word as lanes, less 128, times 2^scale; `middle` is 128 times 2^scale in both lanes. */
-static inline uint32_t mcu_dw_even(uint32_t word, int32_t scale, uint32_t middle)
+/* Bytes 0 and 2, or 1 and 3, of a word as lanes, less 128, times 2^scale; `middle` is 128 times 2^scale in both lanes. */
+static inline uint32_t mcu_dw_lanes(uint32_t lanes, int32_t scale, uint32_t middle)
 {
     uint32_t result;
-    __asm__("ssub16 %0, %1, %2" : "=r"(result) : "r"((word & 0x00ff00ffu) << scale), "r"(middle));
+    __asm__("ssub16 %0, %1, %2" : "=r"(result) : "r"(lanes << scale), "r"(middle));
     return result;
+}
+
+static inline uint32_t mcu_dw_even(uint32_t word, int32_t scale, uint32_t middle)
+{
+    return mcu_dw_lanes(word & 0x00ff00ffu, scale, middle);
 }
 
 static inline uint32_t mcu_dw_odd(uint32_t word, int32_t scale, uint32_t middle)
 {
-    return mcu_dw_even(word >> 8, scale, middle);
+    uint32_t lanes;
+    __asm__("uxtb16 %0, %1, ror #8" : "=r"(lanes) : "r"(word));
+    return mcu_dw_lanes(lanes, scale, middle);
 }
 
 /* Parameters of a channel -> its record; returns the next channel's. Every tap comes with the next one at stride 1, and every
    other at stride 2. */
 typedef const uint8_t *(*mcu_dw_widen)(const uint8_t *from, int32_t *to, int32_t base, int32_t tail);
 
-#define MCU_DW_WIDEN(side, step, words, row) \
+#define MCU_DW_WIDEN(side, step, rest) \
     MCU_DW_SHARED const uint8_t *mcu_dw_widen_##side##s##step(const uint8_t *from, int32_t *to, int32_t base, int32_t tail) \
     { \
         const int32_t last = from[8 + side * side]; \
-        const int32_t scale = 1 + (tail == MCU_DW_RAW ? 0 : last >> 5); \
-        const int32_t shift = last & 31; \
-        const int32_t bias = tail == MCU_DW_RAW ? 0 : (int32_t)mcu_dsp_load(from); \
+        const int32_t scale = 1 + (last >> 5); \
         const uint32_t middle = 0x00800080u << scale; \
-        int32_t *const end = to + step + side * words; \
-        to[MCU_DW_SHIFT] = shift; \
+        uint32_t *pair = (uint32_t *)to + step; \
+        int32_t row; \
+        to[MCU_DW_SHIFT] = last & 31; \
         to[MCU_DW_MULTIPLIER] = (int32_t)mcu_dsp_load(from + 4); \
-        to[MCU_DW_OFFSET] = mcu_dw_offset(base, scale, shift, tail); \
-        to[0] = bias; \
-        to[1] = bias; \
+        to[MCU_DW_OFFSET] = mcu_dw_offset(base, scale, last & 31, tail); \
+        to[0] = (int32_t)mcu_dsp_load(from); \
+        to[step - 1] = to[0]; \
         from += 8; \
-        for (to += step; to < end; to += words, from += side) { \
-            uint32_t *const pair = (uint32_t *)to; \
+        for (row = side; row; --row, from += side) { \
             const uint32_t word = mcu_dsp_load(from); \
             const uint32_t w02 = mcu_dw_even(word, scale, middle), w13 = mcu_dw_odd(word, scale, middle); \
-            pair[0] = mcu_dw_00(w02, w13); \
-            row \
+            *pair++ = mcu_dw_00(w02, w13); \
+            rest \
         } \
         return from + 1; \
     }
 
-MCU_DW_WIDEN(3, 1, 2, pair[1] = mcu_dw_01(w13, w02);)
-MCU_DW_WIDEN(3, 2, 2, pair[1] = w02 >> 16;)
-MCU_DW_WIDEN(5, 1, 4, const uint32_t w24 = mcu_dw_odd(mcu_dsp_load(from + 1), scale, middle); pair[1] = mcu_dw_01(w13, w02);
-             pair[2] = mcu_dw_11(w02, w13); pair[3] = mcu_dw_11(w13, w24);)
-MCU_DW_WIDEN(5, 2, 3, pair[1] = mcu_dw_11(w02, w13); pair[2] = (uint32_t)((from[4] - 128) * (1 << scale));)
-MCU_DW_WIDEN(7, 1, 6, const uint32_t later = mcu_dsp_load(from + 3); const uint32_t w35 = mcu_dw_even(later, scale, middle);
-             const uint32_t w46 = mcu_dw_odd(later, scale, middle); pair[1] = mcu_dw_01(w13, w02); pair[2] = mcu_dw_11(w02, w13);
-             pair[3] = mcu_dw_00(w35, w46); pair[4] = mcu_dw_01(w46, w35); pair[5] = mcu_dw_11(w35, w46);)
-MCU_DW_WIDEN(7, 2, 4, const uint32_t later = mcu_dsp_load(from + 3); const uint32_t w35 = mcu_dw_even(later, scale, middle);
-             const uint32_t w46 = mcu_dw_odd(later, scale, middle); pair[1] = mcu_dw_11(w02, w13); pair[2] = mcu_dw_01(w46, w35);
-             pair[3] = w46 >> 16;)
+#define MCU_DW_LATER \
+    const uint32_t later = mcu_dsp_load(from + 3); \
+    const uint32_t w35 = mcu_dw_even(later, scale, middle), w46 = mcu_dw_odd(later, scale, middle);
+
+MCU_DW_WIDEN(3, 1, *pair++ = mcu_dw_01(w13, w02);)
+MCU_DW_WIDEN(3, 2, *pair++ = w02 >> 16;)
+MCU_DW_WIDEN(5, 1, const uint32_t w24 = mcu_dw_odd(mcu_dsp_load(from + 1), scale, middle); *pair++ = mcu_dw_01(w13, w02);
+             *pair++ = mcu_dw_11(w02, w13); *pair++ = mcu_dw_11(w13, w24);)
+MCU_DW_WIDEN(5, 2, *pair++ = mcu_dw_11(w02, w13); *pair++ = (uint32_t)((from[4] - 128) * (1 << scale));)
+MCU_DW_WIDEN(7, 1, MCU_DW_LATER *pair++ = mcu_dw_01(w13, w02); *pair++ = mcu_dw_11(w02, w13); *pair++ = mcu_dw_00(w35, w46);
+             *pair++ = mcu_dw_01(w46, w35); *pair++ = mcu_dw_11(w35, w46);)
+MCU_DW_WIDEN(7, 2, MCU_DW_LATER *pair++ = mcu_dw_11(w02, w13); *pair++ = mcu_dw_01(w46, w35); *pair++ = w46 >> 16;)
 
 /* The record's fields that all channels of a tile share, and the table of output rows. */
 static inline void mcu_dw_begin(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, int32_t *weights, int32_t *table,
@@ -586,7 +601,13 @@ static inline const uint8_t *mcu_dw_channels(const struct mcu_depthwise_conv2d_d
         const uint8_t *const from = parameters;
         parameters = widen(parameters, weights, base, tail);
         weights[MCU_DW_WINDOW] = MCU_DW_WORD(plane);
-        weights[MCU_DW_COLUMN] = tail == MCU_DW_RAW ? 0 : channel;
+        weights[MCU_DW_COLUMN] = channel;
+        if (tail == MCU_DW_RAW) {
+            ++parameters;
+            weights[MCU_DW_COLUMN] = 0;
+            weights[0] = 0;
+            weights[op->stride - 1] = 0;
+        }
         if (four && fours > 0) {
             weights[MCU_DW_PASSES] = fours;
             four(weights);
@@ -645,7 +666,7 @@ static inline void mcu_dw_row(const struct mcu_depthwise_conv2d_dsp *op, const u
 {
     const uint8_t *const taps = parameters + 8;
     const int32_t last = taps[op->kernel * op->kernel];
-    const int32_t scale = 1 + (tail == MCU_DW_RAW ? 0 : last >> 5);
+    const int32_t scale = 1 + (last >> 5);
     const int32_t offset = tail == MCU_DW_RAW ? 0 : mcu_dw_offset(mcu_dw_base(op, tail), scale, last & 31, tail);
     const int32_t multiplier = (int32_t)mcu_dsp_load(parameters + 4);
     const ptrdiff_t pixel_bytes = (ptrdiff_t)op->in_c * op->depth_multiplier;
@@ -686,7 +707,7 @@ static inline const uint8_t *mcu_dw_channels(const struct mcu_depthwise_conv2d_d
     (void)four;
     (void)two;
     (void)three;
-    for (; count; --count, ++channel, parameters += mcu_dw_channel_bytes(op)) {
+    for (; count; --count, ++channel, parameters += mcu_dw_channel_bytes(op, tail)) {
         for (row = 0; row < tile->rows; ++row) {
             int8_t *out = (int8_t *)mcu_write(op->output, arena, tile->row + row) + at + channel;
             const unsigned char *from = plane + row * op->stride * op->pitch;
@@ -720,7 +741,7 @@ MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigne
             tile.columns = op->out_w - tile.column < op->tile + 4 ? op->out_w - tile.column : op->tile;
             from = mcu_dw_source_of(op, &tile);
             if (from.edge) {
-                mcu_dw_clear((int16_t *)(void *)start, planes * plane_bytes, op->in_zero);
+                mcu_dw_clear(start, planes * plane_bytes, op->in_zero);
             }
             mcu_dw_begin(op, arena, weights, table, &tile, tail);
             parameters = op->channels;

@@ -67,7 +67,7 @@ class LinearDsp(Add):
             for change in sorted(changes.tolist(), key=abs):
                 some = _product(centre[0] + change, values[a]) + right
                 for at in np.flatnonzero((least[a, b] - some).max(axis=1) <= (most[a, b] - some).min(axis=1)):
-                    factors = centre + (change, changes[at])
+                    factors = centre + np.array([change, changes[at]])
                     found = offset(factors)
                     if found is not None:
                         return Form(int(factors[0]), int(factors[1]), found)

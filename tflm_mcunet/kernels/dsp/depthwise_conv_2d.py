@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ PLANES = 4
 """Channels that are gathered together."""
 SCRATCH_BUDGET = 2048
 """Bytes of scratch up to which tiles grow."""
-TOLERANCE = 0.2
+TOLERANCE = 0.1
 """Instructions per output that are given away for less scratch."""
 SHARED_SHIFT = 10
 """The right shift of the scaled tail: MCU_DW_SHARED_SHIFT of ops/dsp/mcu_depthwise_conv2d_dsp.h."""
@@ -72,9 +73,16 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
         return planes + 4 * self.record_words + 4 * rows + raw
 
     def overhead(self, rows: int, tile: int) -> float:
-        """Instructions per output, beside those of the blocks, with such tiles: gathering, preparing channels, starting columns."""
-        gathered = self.plane_rows(rows) * (self.pitch(tile) / 2 * 1.9 + 7)
-        return (gathered + 60 + 2.5 * self.kernel**2) / (rows * tile) + 10 / (4 * rows)
+        """Instructions beside those of the blocks with such tiles: gathering, preparing channels, starting columns of blocks."""
+        _, height, width, _ = self.output.nhwc
+        columns = [tile] * ((width - self.widest(tile)) // tile) + [self.widest(tile)]
+        strips = [rows] * (height // rows) + [height % rows] * (height % rows > 0)
+        multiplier = self.depth_multiplier
+        return sum(
+            self.plane_rows(strip) * (self.pitch(wide) / 2 * 1.9 + 9) + multiplier * (60 + 1.8 * self.kernel**2 + 2.5 * wide)
+            for strip in strips
+            for wide in columns
+        )
 
     @cached_property
     def tile(self) -> tuple[int, int]:
@@ -82,8 +90,9 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
         _, height, width, _ = self.output.nhwc
         sizes = [(rows, columns) for columns in (*range(4, width, 4), width) for rows in range(1, min(height, 32) + 1)]
         fitting = [size for size in sizes if self.scratch_of(*size) <= SCRATCH_BUDGET] or [(1, min(width, 4))]
-        least = min(self.overhead(*size) for size in fitting)
-        return min((s for s in fitting if self.overhead(*s) <= least + TOLERANCE), key=lambda s: self.scratch_of(*s))
+        costs = {size: self.overhead(*size) / (height * width) for size in fitting}
+        least = min(costs.values())
+        return min((size for size in fitting if costs[size] <= least + TOLERANCE), key=lambda s: self.scratch_of(*s))
 
     @property
     def scratch(self) -> int:
@@ -94,7 +103,7 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
         """Every tile reads all weights."""
         _, height, width, _ = self.output.nhwc
         rows, columns = self.tile
-        return -(-height // rows) * max(1, width // columns) * self.squared.size
+        return -(-height // rows) * ((width - self.widest(columns)) // columns + 1) * self.squared.size
 
     @cached_property
     def squared(self) -> Array:
@@ -153,9 +162,8 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
         if self.tail == "raw":
             flat = self.squared.reshape(len(self.squared), -1)
             bias = folded_bias(self.bias, flat, self.input(0).zero_point)
-            columns = [bias, *quantize_multipliers(self.channel_scales)]
-            channels = [(*(int(v) for v in values), weights) for *values, weights in zip(*columns, flat, strict=True)]
-            return _packed([(b, m, s % 256, w) for b, m, s, w in channels])
+            multiplier, shift = quantize_multipliers(self.channel_scales)
+            return _packed([(b, m, 0, w, s) for b, m, w, s in zip(bias, multiplier, flat, shift, strict=True)])
         return _packed([self.channel_parameters(channel) for channel in self.found])
 
     def channel_parameters(self, channel: packing.Channel) -> tuple[int, int, int, Array]:
@@ -249,14 +257,16 @@ def _smaller_multiplier(channel: packing.Channel, by: int) -> int | None:
     return None
 
 
-def _packed(channels: list[tuple[int, int, int, Array]]) -> Array:
-    """Bias, multiplier, weights plus 128 and a byte of each channel, one after the other."""
-    return np.concatenate(
-        [
-            np.concatenate([np.array([bias, multiplier], "<i4").view(np.uint8), (weights.astype(int) + 128).astype(np.uint8), np.uint8([last])])
-            for bias, multiplier, last, weights in channels
-        ]
-    )
+def _packed(channels: list[tuple[Any, ...]]) -> Array:
+    """Bias, multiplier, weights plus 128, and a byte or two, of each channel, one after the other.
+
+    A channel here is (bias, multiplier, byte, weights, perhaps another byte).
+    """
+    pieces: list[Array] = []
+    for bias, multiplier, first, weights, *more in channels:
+        last = np.array([first, *more]) % 256
+        pieces += [np.array([bias, multiplier], "<i4").view(np.uint8), weights.astype(np.int64) + 128, last]
+    return np.concatenate([piece.astype(np.uint8) for piece in pieces])
 
 
 def _wrapped(value: int) -> int:
