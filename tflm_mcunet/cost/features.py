@@ -70,6 +70,8 @@ def features(op: Operator, block: int) -> Features:
 
 def _convolution(op: Conv2D, block: int) -> Features:
     tiling = _tiling(op)
+    if tiling == MVE:
+        return _convolution_mve(op, block)
     _, height, width, channels = op.output.nhwc
     taps = op.weights[0].size
     full, rest = divmod(op.steps, block)
@@ -88,6 +90,36 @@ def _convolution(op: Conv2D, block: int) -> Features:
         "constant": groups * tiling.pixels * constant,
     }
     return Features(_family(op, "pointwise" if op.pointwise else ""), values)
+
+
+def _convolution_mve(op: Conv2D, block: int) -> Features:
+    _, height, width, channels = op.output.nhwc
+    depth = op.weights[0].size
+    full, rest = divmod(op.steps, block)
+    runs = ((full, block * width), (1, rest * width))
+    fours, ones = (sum(count * _products(pixels, channels)[kind] for count, pixels in runs) for kind in (0, 1))
+    outputs, taps = _rounded(channels, MVE.channels), _rounded(depth, MVE.taps)
+    values = {
+        "event": full + bool(rest),
+        "row": height,
+        "group": fours,
+        "value": fours * MVE.pixels * outputs,
+        "mac": fours * MVE.pixels * outputs * taps,
+        "single value": ones * outputs,
+        "single mac": ones * outputs * taps,
+    }
+    if not op.pointwise:
+        values |= {"gather": height * width * depth, "piece": height * width * op.window[0]}
+    variant = ("pointwise " if op.pointwise else "") + ("deep" if depth > MVE.taps else "shallow")
+    return Features(f"Conv2DMve {variant}", values)
+
+
+def _products(pixels: int, channels: int) -> tuple[int, int]:
+    """Products of four pixels, and pixels one by one, that ops/mve/mcu_matrix_mve.h makes of a run."""
+    if channels < MVE.channels or pixels < MVE.pixels:
+        return 0, pixels
+    fours, ones = divmod(pixels, MVE.pixels)
+    return (fours + 1, 0) if ones == MVE.pixels - 1 else (fours, ones)
 
 
 _found: WeakKeyDictionary[Operator, tuple[int, int]] = WeakKeyDictionary()
@@ -147,9 +179,9 @@ def _depthwise_mve(op: Any, block: int) -> Features:
         "row": height,
         "start": passes * spans * channels,
         "column": passes * spans * _up(channels, CHUNK),
-        "group": units * spans * _up(strip, 4 // across) * channels,
+        "group": op.steps * spans * _up(strip, 4 // across) * channels,
         "value": op.output.elements,
-        "gather": units * spans * op.columns(strip) * _rounded(channels, CHUNK),
+        "gather": op.steps * spans * op.columns(strip) * _rounded(channels, CHUNK),
     }
     kind = "large" if op.large else "pair" if op.pair else "small"
     return Features(_family(op, f"{kind}/{op.stride[1]}"), values)
