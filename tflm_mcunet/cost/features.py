@@ -171,7 +171,6 @@ def _depthwise_mve(op: Any, block: int) -> Features:
     _, height, width, channels = op.output.nhwc
     across, strip = 2 if op.pair else 1, op.strip
     full, rest = divmod(op.steps, block)
-    units = op.steps
     passes = full * _up(block, op.units) + _up(rest, op.units)
     spans = _up(width, strip)
     values = {
