@@ -5,8 +5,13 @@ cd "$(dirname "$0")/.."
 python=$(command -v python3 || true)
 venv=()
 [ -n "$python" ] && python3 -c 'import ensurepip' 2>/dev/null || venv=(python3 python3-venv)
-. tests/setup.sh dev "${venv[@]}" gcc g++ libc6-dev clang qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi \
-    make cmake gcc-avr avr-libc arduino-core-avr
+. tests/setup.sh dev "${venv[@]}" gcc g++ libc6-dev clang qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi make cmake
+# Tools of Arduino, for the tests of that export, where the distribution still has them.
+arduino=()
+for package in arduino-core-avr arduino-builder simavr; do
+    ! apt-cache show "$package" >/dev/null 2>&1 || arduino+=("$package")
+done
+. tests/setup.sh dev "${arduino[@]}"
 .venv/bin/ruff check --quiet .
 .venv/bin/mypy --no-error-summary
 exec .venv/bin/python -m pytest -n "$(nproc)" "$@"

@@ -1,10 +1,11 @@
-"""Arduino: arduino-lint's rules hold, the .zip is the folder, and a sketch links for AVR as the IDE builds it."""
+"""Arduino: arduino-lint's rules hold, the .zip is the folder, and Arduino's own builder makes sketches that run on AVR."""
 
 from __future__ import annotations
 
 import io
 import os
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import pytest
 import tflm_mcunet
 from tests.build import ModelBuilder
 from tests.export.arduino_lint import lint
-from tests.export.projects import run, small
+from tests.export.projects import answer, run, small
+from tests.models import small_network
 from tflm_mcunet.export.arduino import library_name
 
 AVR_CORE = Path(os.environ.get("ARDUINO_AVR_CORE", "/usr/share/arduino/hardware/arduino/avr"))
@@ -65,41 +67,46 @@ def tiny_model() -> bytes:
     return b.build([answer])
 
 
-@pytest.mark.skipif(shutil.which("avr-g++") is None or not AVR_CORE.is_dir(), reason="Debian's arduino-core-avr is missing")
-def test_a_sketch_builds_for_avr_as_the_ide_builds_it(tmp_path):
-    """The IDE's recipe: the .ino with a line in front, every source below src/, the core, and one link; here for an Uno.
+def build_and_run(library: Path, board: str, chip: str, folder: Path) -> str:
+    """Builds the generic example as Arduino's own builder does, and returns what an emulated board sends to the serial port.
 
     Debian's compiler is older than its core, which takes DECIMAL_DIG from C++11.
     """
-    compiled = tflm_mcunet.compile(tiny_model(), name="tiny", export="arduino", extras=("self-test",))
-    library = unpacked(compiled.contents["tiny.zip"], tmp_path / "zip")
-    assert lint(library) == []
-    sketch = tmp_path / "Generic.ino.cpp"
-    sketch.write_text("#include <Arduino.h>\n" + (library / "examples/Generic/Generic.ino").read_text())
-    core = AVR_CORE / "cores/arduino"
-    uno = [
-        "-mmcu=atmega328p",
-        "-DDECIMAL_DIG=17",
-        "-DF_CPU=16000000L",
-        "-DARDUINO=10819",
-        "-DARDUINO_AVR_UNO",
-        "-DARDUINO_ARCH_AVR",
-    ]
-    common = [*uno, "-Os", "-w", "-ffunction-sections", "-fdata-sections", "-flto", "-fno-fat-lto-objects"]
-    paths = [f"-I{path}" for path in (core, AVR_CORE / "variants/standard", library / "src")]
-    objects = []
-    cpp = ["avr-g++", "-std=gnu++11", "-fno-exceptions", "-fno-threadsafe-statics", "-fpermissive"]
-    for source in [sketch, *(library / "src").rglob("*.c"), *core.glob("*.c"), *core.glob("*.cpp"), *core.glob("*.S")]:
-        compiler = (
-            cpp
-            if source.suffix == ".cpp"
-            else ["avr-gcc"] + (["-std=gnu11"] if source.suffix == ".c" else ["-x", "assembler-with-cpp"])
-        )
-        objects.append(tmp_path / f"{source.name}.o")
-        run([*compiler, *common, *paths, "-c", source, "-o", objects[-1]])
-    run(["avr-gcc", *common, "-fuse-linker-plugin", "-Wl,--gc-sections", *objects, "-lm", "-o", tmp_path / "sketch.elf"])
-    run(["avr-objcopy", "-O", "ihex", "-R", ".eeprom", tmp_path / "sketch.elf", tmp_path / "sketch.hex"])
-    sizes = run(["avr-size", "-A", tmp_path / "sketch.elf"])
-    used = {line.split()[0]: int(line.split()[1]) for line in sizes.splitlines() if line.startswith(".")}
-    assert used[".text"] + used[".data"] < 32256
-    assert used[".data"] + used[".bss"] < 2048
+    for name in ("hardware", "tools", "build"):
+        (folder / name).mkdir()
+    (folder / "hardware/arduino").symlink_to(AVR_CORE.parent)
+    shutil.copy("/usr/share/arduino-builder/platform.txt", folder / "hardware")
+    places = {
+        "hardware": folder / "hardware",
+        "tools": folder / "tools",
+        "libraries": library.parent,
+        "build-path": folder / "build",
+    }
+    preferences = ["-prefs=runtime.tools.avr-gcc.path=/usr", "-prefs=build.extra_flags=-DDECIMAL_DIG=17"]
+    command = ["arduino-builder", "-compile", f"-fqbn={board}", "-warnings=all", *preferences]
+    log = run([*command, *(f"-{name}={place}" for name, place in places.items()), library / "examples/Generic/Generic.ino"])
+    assert f"{library}/" not in log, "a warning in the library"
+    image = folder / "build/Generic.ino.elf"
+    emulator = ["timeout", "4", "simavr", "-m", chip, "-f", "16000000", image]
+    done = subprocess.run(list(map(str, emulator)), capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("arduino-builder", "avr-gcc", "simavr"))) or not AVR_CORE.is_dir(),
+    reason="arduino-builder, arduino-core-avr or simavr is missing",
+)
+@pytest.mark.parametrize(
+    ("model", "input", "board", "chip"),
+    [
+        (tiny_model(), "whole", "arduino:avr:uno", "atmega328p"),
+        (small_network(), "pull", "arduino:avr:mega:cpu=atmega2560", "atmega2560"),
+    ],
+    ids=["uno", "mega"],
+)
+def test_arduinos_tools_build_the_library_and_it_computes_on_avr(model, input, board, chip, tmp_path):
+    compiled = tflm_mcunet.compile(model, name="tiny", export="arduino", input=input, extras=("self-test",))
+    library = unpacked(compiled.contents["tiny.zip"], tmp_path / "libraries")
+    text = build_and_run(library, board, chip, tmp_path)
+    assert answer(compiled) in text
+    assert "self-test passed" in text
