@@ -218,8 +218,19 @@ MCU_DW_SHARED void mcu_dw_gather(const struct mcu_depthwise_conv2d_dsp *op, cons
 
 /* ---- arithmetic ---- */
 
+/* Parameters of a channel -> its record; returns the next channel's. Every tap comes with the next one at stride 1, and every
+   other at stride 2. */
+typedef const uint8_t *(*mcu_dw_widen)(const uint8_t *from, int32_t *to, int32_t base, int32_t tail);
+
 /* A kernel computes `passes` groups of columns of one output channel; its argument is the first of the record's weights. */
 typedef void (*mcu_dw_kernel)(int32_t *weights);
+
+/* The functions for a shape and tail; those for blocks that no tile has may be missing. */
+struct mcu_dw_code {
+    mcu_dw_widen widen;
+    mcu_dw_kernel four, two, three;
+    int32_t tail;
+};
 
 /* Bytes of a channel's parameters. */
 static inline int32_t mcu_dw_channel_bytes(const struct mcu_depthwise_conv2d_dsp *op, int32_t tail)
@@ -531,10 +542,6 @@ static inline uint32_t mcu_dw_odd(uint32_t word, int32_t scale, uint32_t middle)
     return mcu_dw_lanes(lanes, scale, middle);
 }
 
-/* Parameters of a channel -> its record; returns the next channel's. Every tap comes with the next one at stride 1, and every
-   other at stride 2. */
-typedef const uint8_t *(*mcu_dw_widen)(const uint8_t *from, int32_t *to, int32_t base, int32_t tail);
-
 #define MCU_DW_WIDEN(side, step, rest) \
     MCU_DW_SHARED const uint8_t *mcu_dw_widen_##side##s##step(const uint8_t *from, int32_t *to, int32_t base, int32_t tail) \
     { \
@@ -588,16 +595,22 @@ static inline void mcu_dw_begin(const struct mcu_depthwise_conv2d_dsp *op, unsig
     }
 }
 
-/* `count` output channels from `channel` on of one plane; returns the parameters of the channel after them. */
+/* Output channels [channel, end) of a tile, of which the first sees the plane at `plane`; returns the parameters of the one after. */
 static inline const uint8_t *mcu_dw_channels(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, const uint8_t *parameters,
-                                             const unsigned char *plane, int32_t *weights, int32_t *table, int32_t channel,
-                                             int32_t count, const struct mcu_dw_tile *tile, int32_t tail, mcu_dw_widen widen,
-                                             mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
+                                             const unsigned char *plane, int32_t *weights, int32_t *table, int32_t channel, int32_t end,
+                                             const struct mcu_dw_tile *tile, const struct mcu_dw_code *code)
 {
+    const int32_t plane_bytes = op->plane_rows * op->pitch;
+    const int32_t tail = code->tail;
     const int32_t base = mcu_dw_base(op, tail);
     const int32_t fours = tile->columns / 4 - ((tile->columns & 3) == 1 && tile->columns > 1);
     const int32_t rest = tile->columns - 4 * fours; /* 5, or up to 3 */
-    for (; count; --count, ++channel) {
+    const mcu_dw_widen widen = code->widen;
+    const mcu_dw_kernel four = fours > 0 ? code->four : NULL;
+    const mcu_dw_kernel two = rest && rest != 3 ? code->two : NULL;
+    const mcu_dw_kernel three = rest >= 3 ? code->three : NULL;
+    int32_t replicas = op->depth_multiplier;
+    for (; channel < end; ++channel) {
         const uint8_t *const from = parameters;
         parameters = widen(parameters, weights, base, tail);
         weights[MCU_DW_WINDOW] = MCU_DW_WORD(plane);
@@ -608,15 +621,15 @@ static inline const uint8_t *mcu_dw_channels(const struct mcu_depthwise_conv2d_d
             weights[0] = 0;
             weights[op->stride - 1] = 0;
         }
-        if (four && fours > 0) {
+        if (four) {
             weights[MCU_DW_PASSES] = fours;
             four(weights);
         }
-        if (two && rest && rest != 3) {
+        if (two) {
             weights[MCU_DW_PASSES] = 1;
             two(weights);
         }
-        if (three && rest >= 3) {
+        if (three) {
             weights[MCU_DW_PASSES] = 1;
             three(weights);
         }
@@ -628,13 +641,15 @@ static inline const uint8_t *mcu_dw_channels(const struct mcu_depthwise_conv2d_d
                 mcu_dw_requantize(op, from, (const int32_t *)(uintptr_t)table[row], tile->columns, out);
             }
         }
+        if (--replicas == 0) {
+            replicas = op->depth_multiplier;
+            plane += plane_bytes;
+        }
     }
     return parameters;
 }
 
 #else
-
-typedef const uint8_t *(*mcu_dw_widen)(const uint8_t *from, int32_t *to, int32_t base, int32_t tail);
 
 #define mcu_dw_widen_3s1 NULL
 #define mcu_dw_widen_3s2 NULL
@@ -696,22 +711,19 @@ static inline void mcu_dw_row(const struct mcu_depthwise_conv2d_dsp *op, const u
 }
 
 static inline const uint8_t *mcu_dw_channels(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, const uint8_t *parameters,
-                                             const unsigned char *plane, int32_t *weights, int32_t *table, int32_t channel,
-                                             int32_t count, const struct mcu_dw_tile *tile, int32_t tail, mcu_dw_widen widen,
-                                             mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
+                                             const unsigned char *plane, int32_t *weights, int32_t *table, int32_t channel, int32_t end,
+                                             const struct mcu_dw_tile *tile, const struct mcu_dw_code *code)
 {
     const ptrdiff_t at = (ptrdiff_t)tile->column * op->in_c * op->depth_multiplier;
+    const int32_t plane_bytes = op->plane_rows * op->pitch;
+    const int32_t begin = channel;
     int32_t row;
     (void)weights;
-    (void)widen;
-    (void)four;
-    (void)two;
-    (void)three;
-    for (; count; --count, ++channel, parameters += mcu_dw_channel_bytes(op, tail)) {
-        for (row = 0; row < tile->rows; ++row) {
+    for (; channel < end; ++channel, parameters += mcu_dw_channel_bytes(op, code->tail)) {
+        const unsigned char *from = plane + (channel - begin) / op->depth_multiplier * plane_bytes;
+        for (row = 0; row < tile->rows; ++row, from += op->stride * op->pitch) {
             int8_t *out = (int8_t *)mcu_write(op->output, arena, tile->row + row) + at + channel;
-            const unsigned char *from = plane + row * op->stride * op->pitch;
-            mcu_dw_row(op, parameters, from, table + op->strip, out, tile->columns, tail);
+            mcu_dw_row(op, parameters, from, table + op->strip, out, tile->columns, code->tail);
         }
     }
     return parameters;
@@ -732,7 +744,8 @@ MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigne
     int32_t *const table = weights + 2 + words;
     struct mcu_dw_tile tile;
     const uint8_t *parameters;
-    int32_t done, channel, c;
+    const struct mcu_dw_code code = {widen, four, two, three, tail};
+    int32_t done, channel;
     for (tile.row = first; tile.row < last; tile.row += tile.rows) {
         tile.rows = last - tile.row < op->strip ? last - tile.row : op->strip;
         for (tile.column = 0; tile.column < op->out_w; tile.column += tile.columns) {
@@ -743,16 +756,14 @@ MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigne
             if (from.edge) {
                 mcu_dw_clear(start, planes * plane_bytes, op->in_zero);
             }
-            mcu_dw_begin(op, arena, weights, table, &tile, tail);
+            mcu_dw_begin(op, arena, weights, table, &tile, code.tail);
             parameters = op->channels;
             for (done = 0; done < op->in_c; done = channel + planes) {
                 /* The last planes may hold channels that are done already. */
                 channel = done + planes <= op->in_c ? done : op->in_c - planes;
                 mcu_dw_gather(op, &from, arena, channel, planes);
-                for (c = done; c < channel + planes; ++c) {
-                    parameters = mcu_dw_channels(op, arena, parameters, start + (c - channel) * plane_bytes, weights, table,
-                                                 c * op->depth_multiplier, op->depth_multiplier, &tile, tail, widen, four, two, three);
-                }
+                parameters = mcu_dw_channels(op, arena, parameters, start + (done - channel) * plane_bytes, weights, table,
+                                             done * op->depth_multiplier, (channel + planes) * op->depth_multiplier, &tile, &code);
             }
         }
     }

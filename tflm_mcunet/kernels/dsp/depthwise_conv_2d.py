@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,19 @@ TOLERANCE = 0.1
 """Instructions per output that are given away for less scratch."""
 SHARED_SHIFT = 10
 """The right shift of the scaled tail: MCU_DW_SHARED_SHIFT of ops/dsp/mcu_depthwise_conv2d_dsp.h."""
+MOST_SCALE = 8
+"""Weights times 2 to this power fit 16 bits."""
 RECORD_HEAD = 12
 """Words of a kernel's record beside the weights."""
+
+
+class Scaling(NamedTuple):
+    """acc2 = (acc << scale) + change; t = smmla(acc2, multiplier, ...) >> shift."""
+
+    multiplier: int
+    scale: int
+    change: int
+    shift: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,30 +134,16 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
         if self.limits != (-128, 127):
             return "raw"
         if self.output.zero_point == -128:
-            if all(self.scaled(c) is not None for c in self.found):
+            if None not in self.scalings:
                 return "scaled"
             if all(map(_rectifiable, self.found)):
                 return "rectified"
         return "linear" if all(_rectifiable(c) and (c.value is not None or c.shift > 0) for c in self.found) else "raw"
 
-    def scaled(self, channel: packing.Channel) -> tuple[int, int] | None:
-        """Multiplier and scale with which a channel takes the shift that all share, where that is exact.
-
-        The accumulator times 2^scale is shifted by `scale - 1` more than it was, which must be at least one: what smmla adds then
-        rounds exactly. A larger shift is made the largest of these with a smaller multiplier where that changes no output.
-        """
-        most = SHARED_SHIFT - 1
-        scale = 1 + SHARED_SHIFT - min(channel.shift, most)
-        weights = channel.weights << scale
-        if channel.value is not None:
-            return 1 << 30, 2
-        fits = weights.max() < 1 << 15 and weights.min() >= -(1 << 15) and channel.bound << scale < 1 << 31
-        if not fits or channel.weights.max() > 127 or scale > 8 or channel.shift > 22:
-            return None
-        if channel.shift <= most:
-            return channel.multiplier, scale
-        multiplier = _smaller_multiplier(channel, channel.shift - most)
-        return None if multiplier is None else (multiplier, scale)
+    @cached_property
+    def scalings(self) -> list[Scaling | None]:
+        """Per channel how it gets the shift that all share; of little use, and code of its own, for large windows."""
+        return [_scaling(channel) if self.kernel == 3 else None for channel in self.found]
 
     @property
     def blocks(self) -> str:
@@ -164,23 +161,19 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
             bias = folded_bias(self.bias, flat, self.input(0).zero_point)
             multiplier, shift = quantize_multipliers(self.channel_scales)
             return _packed([(b, m, 0, w, s) for b, m, w, s in zip(bias, multiplier, flat, shift, strict=True)])
-        return _packed([self.channel_parameters(channel) for channel in self.found])
+        return _packed([self.channel_parameters(*pair) for pair in zip(self.found, self.scalings, strict=True)])
 
-    def channel_parameters(self, channel: packing.Channel) -> tuple[int, int, int, Array]:
+    def channel_parameters(self, channel: packing.Channel, scaling: Scaling | None) -> tuple[int, int, int, Array]:
         """Bias, multiplier, byte of scale and shift, and weights of a channel; one of a constant value has it from the bias."""
-        shift, scale, multiplier = max(channel.shift, 0), 1 + max(-channel.shift, 0), channel.multiplier
-        if self.tail == "scaled":
-            found = self.scaled(channel)
-            assert found is not None
-            multiplier, scale = found
-            shift = SHARED_SHIFT + 1 - scale
+        if self.tail != "scaled":
+            scaling = Scaling(channel.multiplier, 1 + max(-channel.shift, 0), 0, max(channel.shift, 0))
+        assert scaling is not None
+        multiplier, scale, change, shift = scaling
+        bias, weights = channel.bias + 128 * int(channel.weights.sum()), channel.weights
         if channel.value is not None:
-            scale, multiplier = (2, 1 << 30) if self.tail == "scaled" else (1, 1 << 30)
-            shift = SHARED_SHIFT - 1 if self.tail == "scaled" else 1
-            bias, weights = channel.value - self.output.zero_point << 1 + shift, np.zeros_like(channel.weights)
-        else:
-            bias, weights = channel.bias + 128 * int(channel.weights.sum()), channel.weights
-        return _wrapped(bias << scale), multiplier, 32 * (scale - 1) + shift, weights
+            scale, shift = (2, SHARED_SHIFT - 1) if self.tail == "scaled" else (1, 1)
+            bias, weights, multiplier, change = channel.value - self.output.zero_point << 1 + shift, 0 * weights, 1 << 30, 0
+        return _wrapped((bias << scale) + change), multiplier, 32 * (scale - 1) + shift, weights
 
     def record(self) -> Record:
         vertical, horizontal = self.axes
@@ -228,16 +221,33 @@ def _rectifiable(channel: packing.Channel) -> bool:
     return bool(fits and channel.shift <= 22)
 
 
-def _smaller_multiplier(channel: packing.Channel, by: int) -> int | None:
-    """A multiplier for a shift smaller by `by` that gives the same outputs for all accumulators, or None.
+def _scaling(channel: packing.Channel) -> Scaling | None:
+    """How a channel takes the shift that all share, where that is exact.
+
+    The accumulator times 2^scale is shifted by `scale - 1` more than it was, which must be at least one: what smmla adds then
+    rounds exactly. For larger shifts there may be a smaller multiplier that changes no output.
+    """
+    most = SHARED_SHIFT - 1
+    if channel.value is not None:
+        return Scaling(1 << 30, 2, 0, 0)
+    if channel.weights.max() > 127 or channel.shift > 22:
+        return None
+    if channel.shift > most:
+        return next(filter(None, (_smaller(channel, scale) for scale in range(2, MOST_SCALE + 1))), None)
+    scale = 1 + SHARED_SHIFT - channel.shift
+    fits = scale <= MOST_SCALE and channel.bound << scale < 1 << 31
+    return Scaling(channel.multiplier, scale, 0, SHARED_SHIFT + 1 - scale) if fits else None
+
+
+def _smaller(channel: packing.Channel, scale: int) -> Scaling | None:
+    """A scaling with a smaller multiplier and another bias that gives the same outputs for all accumulators, or None.
 
     Outputs are those of a channel with zero point and least output -128. Both ways never decrease with the accumulator and agree
     for negative ones, so they are equal where every output is reached from the same accumulator on.
     """
+    if (channel.bound << scale) + (1 << 20) >= 1 << 31:
+        return None
     levels = np.arange(1, 256, dtype=np.int64)
-
-    def original(acc: NDArray[np.int64]) -> NDArray[np.int64]:
-        return (((acc * channel.multiplier + (1 << 30)) >> 31) + (1 << channel.shift - 1)) >> channel.shift
 
     def first(rescale: Callable[[NDArray[np.int64]], NDArray[np.int64]]) -> NDArray[np.int64]:
         """Per level the least accumulator that reaches it; bound + 1 where none does."""
@@ -248,12 +258,19 @@ def _smaller_multiplier(channel: packing.Channel, by: int) -> int | None:
             low, high = np.where(reached, low, middle + 1), np.where(reached, middle, high)
         return low
 
-    goal = first(original)
-    shift = channel.shift - by + 1
-    nearest = (channel.multiplier + (1 << by - 1)) >> by
-    for candidate in sorted(range(nearest - 8, nearest + 9), key=lambda c: abs(c - nearest)):
-        if np.array_equal(goal, first(lambda acc: (((acc * 4 * candidate) >> 32) + (1 << shift - 1) + 1) >> shift)):  # noqa: B023
-            return candidate
+    shift, further = channel.shift, 1 << scale - 2
+    goal = first(lambda acc: (((acc * channel.multiplier + (1 << 30)) >> 31) + (1 << shift - 1)) >> shift)
+    ideal = channel.multiplier * 2.0 ** (SHARED_SHIFT + 1 - scale - shift)
+    for multiplier in sorted(range(int(ideal) - 3, int(ideal) + 5), key=lambda m: abs(m - ideal)):
+        # smmla is to add half of the original's unit, and adds `further`.
+        nearest = round((2.0 ** (SHARED_SHIFT - shift - 1) - further) * 2**32 / multiplier)
+        for change in sorted(range(nearest - 2, nearest + 3), key=lambda c: abs(c - nearest)):
+
+            def computed(acc: NDArray[np.int64], m: int = multiplier, c: int = change) -> NDArray[np.int64]:
+                return ((((acc << scale) + c) * m >> 32) + (1 << SHARED_SHIFT - 1) + further) >> SHARED_SHIFT
+
+            if abs(change) < 1 << 20 and np.array_equal(goal, first(computed)):
+                return Scaling(multiplier, scale, change, SHARED_SHIFT + 1 - scale)
     return None
 
 
