@@ -1,4 +1,4 @@
-"""Executed instructions of single depthwise convolutions and additions on an emulated core: python -m benchmarks.kernels.depthwise."""
+"""Executed instructions of depthwise convolutions and additions, one by one: python -m benchmarks.kernels.depthwise [CORE] [-v]."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tflm_mcunet.options import Options
 
 
 def layer(size: tuple[int, int], channels: int, window: int, stride: int, padding: str = "SAME", multiplier: int = 1) -> Case:
+    """A layer as the kernels' tests build it."""
     return {
         "size": size,
         "channels": channels,
@@ -59,6 +60,7 @@ LAYERS = {
 
 
 def addition(shape: tuple[int, ...]) -> bytes:
+    """A model of one ADD."""
     b = ModelBuilder()
     inputs = [b.input(shape, scale=scale, zero_point=3) for scale in (0.0517, 0.0331)]
     y = b.tensor(shape, scale=0.0634, zero_point=-4)
@@ -79,6 +81,7 @@ def measure(model: bytes, core: str) -> tuple[Execution, int, str]:
 
 
 def main(core: str = "cortex-m4") -> None:
+    """Prints a table."""
     print("| model | layer | instructions per MAC | per output | scratch | .text | function |")
     print("|---|---|---|---|---|---|---|")
     for name, layers in LAYERS.items():
@@ -92,10 +95,11 @@ def main(core: str = "cortex-m4") -> None:
             window = case["window"][0]
             text = f"{case['size'][0]}x{case['size'][1]}x{case['channels']} {window}x{window} stride {stride}"
             per = done.instructions / outputs
-            shares = ", ".join(f"{k} {v / outputs:.2f}" for k, v in done.counts.functions.items() if v > outputs / 10)
-            print(f"| {name} | {text} | {per / window**2:.2f} | {per:.1f} | {scratch} | {done.model.text} | {function[25:]} |", flush=True)
-            if "-v" in sys.argv:
-                print("   ", shares)
+            columns = [name, text, f"{per / window**2:.2f}", f"{per:.1f}", str(scratch), str(done.model.text), function[25:]]
+            print(f"| {' | '.join(columns)} |", flush=True)
+            if "-v" in sys.argv and done.counts is not None:
+                functions = done.counts.functions.items()
+                print("   ", ", ".join(f"{k} {v / outputs:.2f}" for k, v in functions if v > outputs / 10))
     for shape in ((1, 20, 20, 16), (1, 5, 5, 40)):
         done, scratch, function = measure(addition(shape), core)
         per = done.instructions / int(np.prod(shape))
