@@ -43,8 +43,11 @@ SCHEDULES: Mapping[str, Mapping[str, Any]] = {
     "fast": {"sram": 1 << 22},
     "tight": {},  # within a part of what `fast` takes
     "stream": {"schedule": "stream", "minimize": "sram"},
-    "portable": {"target": "cortex-m3"},  # the kernels that any core falls back to, compiled for this one
+    # The kernels that a core falls back to, compiled for it.
+    "portable": {"target": "cortex-m3"},
+    "dsp": {"target": "cortex-m4"},
 }
+FALLBACKS = {"cortex-m3": [], "cortex-m55": ["portable", "dsp"]}
 TIGHT = 0.7
 REPORTED = ("fast", "tight", "stream")
 CHAINS, RANDOM = 18, 18
@@ -102,8 +105,8 @@ def attempt(name: str, model: bytes, core: str) -> list[Sample]:
     """The samples of one network, scheduled in every way that there is for it."""
     samples, arena = profile(name, model, "fast", core)
     wanted = ["stream"] if name.startswith("#") else ["tight", "stream"]
-    if name.startswith("#chain") and core != "cortex-m3":
-        wanted.append("portable")
+    if name.startswith("#chain"):
+        wanted += FALLBACKS.get(core, ["portable"])
     for schedule in wanted:
         options = {"sram": int(TIGHT * arena)} if schedule == "tight" else {}
         with suppress(DoesNotFit):

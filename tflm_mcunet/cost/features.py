@@ -19,7 +19,8 @@ class Features:
     """The family of kernels that share coefficients, and the counts that these multiply.
 
     event: calls of the kernel. row: steps of the schedule. value: outputs; constant: those that no input changes. mac:
-    multiply-accumulates. gather: inputs that are copied or expanded first; piece: contiguous parts in which they are read.
+    multiply-accumulates. gather: inputs that are copied or expanded first; piece: contiguous parts in which they are read;
+    edge: those that are not all inside the image.
     group: pixels that are computed together, blocks of a row's columns where depthwise. start: channels that are set up, once
     per tile; column: blocks of columns that walk down a tile. read: inputs of operators without weights.
     """
@@ -88,8 +89,17 @@ def _convolution(op: Conv2D, block: int) -> Features:
         "gather": groups * tiling.pixels * _rounded(taps, tiling.taps) * op.groups,
         "piece": groups * tiling.pixels * pieces * op.groups,
         "constant": groups * tiling.pixels * constant,
+        "edge": _edge(op),
     }
     return Features(_family(op, "pointwise" if op.pointwise else ""), values)
+
+
+def _edge(op: Conv2D) -> int:
+    """Rows of windows that reach beyond the left or right edge of the image."""
+    axis = op.axes[1]
+    first = min(_up(max(axis.before, 0), axis.stride), axis.output)
+    last = min((axis.input - axis.reach + axis.before) // axis.stride + 1, axis.output)
+    return op.output.nhwc[1] * op.window[0] * (axis.output - max(last - first, 0))
 
 
 def _convolution_mve(op: Conv2D, block: int) -> Features:
@@ -109,7 +119,7 @@ def _convolution_mve(op: Conv2D, block: int) -> Features:
         "single mac": ones * outputs * taps,
     }
     if not op.pointwise:
-        values |= {"gather": height * width * depth, "piece": height * width * op.window[0]}
+        values |= {"gather": height * width * depth, "piece": height * width * op.window[0], "edge": _edge(op)}
     variant = ("pointwise " if op.pointwise else "") + ("deep" if depth > MVE.taps else "shallow")
     return Features(f"Conv2DMve {variant}", values)
 
