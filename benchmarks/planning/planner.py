@@ -1,0 +1,56 @@
+"""What the full planner finds for the networks of the comparison: one JSON line per network, continued where it was stopped.
+
+    nice python benchmarks/planning/planner.py --out plans.jsonl [--count 1000] [--full 200]
+
+The first `--full` networks go through `schedule(minimize="sram")`. That spends most of its time on making the schedule
+faster within the arena found, so the others take its search for the least arena alone: exact peaks of all stages, the
+cuts with the least peak, every row placed. Results of both are recorded, so that they can be compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import app, flags
+from space import sample
+
+from patch_scheduler import Network, plan_rows, schedule, streamed
+from patch_scheduler.cuts import StagePeaks, cheapest, least_peak
+
+OUT = flags.DEFINE_string("out", "plans.jsonl", "file to write or to continue")
+COUNT = flags.DEFINE_integer("count", 1000, "networks")
+FULL = flags.DEFINE_integer("full", 200, "how many of them the whole planner sees too")
+ENOUGH = 1.005  # times the bound: nearer is not searched for
+
+
+def least(network: Network) -> dict[str, int]:
+    """Arena and bound of the streamed schedule with the least peak."""
+    peak = StagePeaks(network).peak
+    bound = least_peak(peak)
+    sizes = (peak / bound) ** 4  # other stages as small as they get too, which leaves room to place rows
+    schedule = streamed(network, cheapest(peak, sizes, bound), (1,) * len(network.operators))
+    return {"arena": plan_rows(network, schedule, round(ENOUGH * bound)).arena, "bound": bound}
+
+
+def arena(network: Network, mode: str) -> int:
+    """Of the whole planner."""
+    return schedule(network, mode=mode, minimize="sram")[1].arena  # type: ignore[arg-type]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Plans what the file does not have yet."""
+    path = Path(OUT.value)
+    done = len(path.read_text().splitlines()) if path.exists() else 0
+    for index, candidate in enumerate(sample(COUNT.value)[done:], done):
+        whole, pulled = candidate.network(), candidate.network(pull=True)
+        found = {"whole": least(whole), "pulled": least(pulled), "layers": arena(whole, "layer")}
+        if index < FULL.value:
+            found["full"] = {"whole": arena(whole, "stream"), "pulled": arena(pulled, "stream")}
+        with path.open("a") as out:
+            out.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    app.run(main)
