@@ -42,14 +42,14 @@ static inline void mcu_conv2d_pixel(const struct mcu_conv2d *op, const int8_t *w
 static inline void mcu_conv2d_gather(const struct mcu_conv2d *op, const unsigned char *arena, int32_t row, int32_t column,
                                      int32_t channel, int8_t *window)
 {
-    const size_t depth = (size_t)op->group_in;
+    const size_t depth = (size_t)op->group_in, taps_bytes = (size_t)(op->kernel_w * op->group_in);
     int32_t ky, kx;
     for (ky = 0; ky < op->kernel_h; ++ky) {
         const int32_t y = row * op->stride_h - op->pad_h + ky * op->dilation_h;
         const int8_t *in;
         if (y < 0 || y >= op->in_h) {
-            memset(window, op->in_zero, depth * (size_t)op->kernel_w);
-            window += depth * (size_t)op->kernel_w;
+            memset(window, op->in_zero, taps_bytes);
+            window += taps_bytes;
             continue;
         }
         in = (const int8_t *)mcu_read(op->input, arena, y) + channel;

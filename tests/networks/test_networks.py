@@ -101,7 +101,7 @@ def batch(tmp_path_factory: pytest.TempPathFactory):
     return write_batch(programs, tmp_path_factory.mktemp("batch"))
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "arm-none-eabi-gcc"])
 def test_no_warnings(batch, compiler: str) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
