@@ -153,6 +153,7 @@ def test_wrong_command_lines_get_one_line(model: Path) -> None:
 def test_wrong_models_get_one_line_and_leave_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert "cannot read" in error_of("compile", tmp_path / "absent.tflite", "--out", out)
+    assert "larger than" in error_of("compile", "/dev/zero", "--out", out)
     (tmp_path / "text.tflite").write_text("no flatbuffer")
     assert "TFL3" in error_of("compile", tmp_path / "text.tflite", "--out", out)
     b = ModelBuilder()

@@ -43,11 +43,13 @@ def load(model: Any, representative_dataset: Dataset | None = None) -> tuple[byt
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_MODEL_BYTES:
-            raise SourceError(f"{path} is larger than {MAX_MODEL_BYTES >> 20} MB")
-        return path.read_bytes()
+        with path.open("rb") as file:  # a device or a pipe has no size to ask for
+            data = file.read(MAX_MODEL_BYTES + 1)
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
+    if len(data) > MAX_MODEL_BYTES:
+        raise SourceError(f"{path} is larger than {MAX_MODEL_BYTES >> 20} MB")
+    return data
 
 
 def _convert(model: Any, dataset: Dataset | None) -> bytes:
