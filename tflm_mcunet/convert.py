@@ -1,4 +1,4 @@
-"""Keras -> int8 .tflite, run as a process: `python -m tflm_mcunet.convert FOLDER` with model.keras or model.h5 and samples.npz."""
+"""Keras to int8 .tflite, a process: `python -m tflm_mcunet.convert FOLDER` with model.keras or model.h5 and samples.npz."""
 
 from __future__ import annotations
 

@@ -220,7 +220,8 @@ class _Writer:
         unit = max(1, int(np.gcd.reduce(offsets)))
         if offsets.max() // unit > MAX_PLACE:
             raise Error(f"tensor {tensor}: its rows lie too far apart for a table of 16-bit places")
-        name = self.array(f"{self.prefix}_places{len(self.descriptors)}", (offsets // unit).astype(np.uint16), before_tensors=True)
+        places = (offsets // unit).astype(np.uint16)
+        name = self.array(f"{self.prefix}_places{len(self.descriptors)}", places, before_tensors=True)
         return {"offset": 0, "places": name, "unit": unit}
 
     def array(self, name: str, data: Array, *, before_tensors: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""The report of one compilation as plain data; its JSON form is the contract in docs/report.md."""
+"""The report of one compilation as plain data; its JSON form is the contract in docs/schemas."""
 
 from __future__ import annotations
 
