@@ -29,6 +29,7 @@ def compile(
     macs_budget: float = 1.0,
     input: str = "whole",
     io: str = "model",
+    keep_dead_channels: bool = False,
     export: str | None = None,
     extras: Sequence[str] = (),
     representative_dataset: Callable[[], Any] | None = None,
@@ -47,6 +48,7 @@ def compile(
         macs_budget: recompute up to this multiple of the model's work to save SRAM.
         input: `whole`, or `pull` to have the application asked for the rows of input 0.
         io: `model` keeps the edges' types, `int8` drops float and uint8 conversions at the edges.
+        keep_dead_channels: keep channels that are proved constant, or that nobody reads.
         export: arduino, mbed, stm32cube, zephyr, platformio, espidf, cmake or make: `write` then makes a project of it.
         extras: what firmware may ask for besides: see docs/guides/firmware.md.
         representative_dataset: for a Keras model, a function that yields lists of float32 inputs, batch first, to quantise with.
@@ -72,6 +74,7 @@ def compile(
         macs_budget=macs_budget,
         input=input,
         io=io,
+        dead_channels=not keep_dead_channels,
         export=export,
         extras=tuple(extras),
     )

@@ -95,6 +95,7 @@ def _add_model(commands: Any, name: str, summary: str, function: Callable[[argpa
     command.add_argument("--macs-budget", type=_factor, default=1.0, metavar="X", help="recompute up to X times the work")
     command.add_argument("--input", default="whole", choices=INPUTS, help="pull asks the application for rows (default: whole)")
     command.add_argument("--io", default="model", choices=EDGES, help="int8 drops conversions at the edges (default: model)")
+    command.add_argument("--keep-dead-channels", action="store_true", help="keep channels that are proved constant")
     command.add_argument("--export", choices=EXPORTS, help="write a project of this ecosystem, with an example")
     command.add_argument("--with", dest="extras", default="", metavar="LIST", help=f"extras: {', '.join(EXTRAS)}")
     command.add_argument("--verbose", "-v", action="store_true", help="show the graph after each pass, the schedule and the plan")
@@ -155,6 +156,7 @@ def _chosen(options: argparse.Namespace) -> Options:
         macs_budget=options.macs_budget,
         input=options.input,
         io=options.io,
+        dead_channels=not options.keep_dead_channels,
         export=options.export,
         extras=tuple(filter(None, options.extras.split(","))),
     )

@@ -15,7 +15,7 @@ from tflm_mcunet.fit import check_flash, check_sram
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels.choice import plan_with_kernels
 from tflm_mcunet.options import Options
-from tflm_mcunet.passes import int8_edges, pull_input, rewrite
+from tflm_mcunet.passes import PASSES, int8_edges, pull_input, remove_dead_channels, rewrite
 from tflm_mcunet.planning import Planned
 from tflm_mcunet.tflite.reader import read
 
@@ -79,5 +79,6 @@ def build(
 
 
 def _planned(original: Graph, options: Options, trace: Callable[[str], None] | None = None) -> Planned:
-    graph = rewrite(int8_edges(original) if options.io == "int8" else original, trace=trace)
+    passes = PASSES if options.dead_channels else tuple(p for p in PASSES if p is not remove_dead_channels)
+    graph = rewrite(int8_edges(original) if options.io == "int8" else original, passes, trace)
     return plan_with_kernels(pull_input(graph) if options.input == "pull" else graph, options)

@@ -43,6 +43,7 @@ class Options:
         input: `whole` is a buffer of the arena; `pull` asks the application for the rows of input 0.
         io: `model` keeps the types of the model's edges, `int8` drops the conversions at its edges.
         export: one of EXPORTS, the ecosystem whose project is written, or None for the C alone.
+        dead_channels: remove channels that are proved constant, or that nobody reads.
         extras: some of EXTRAS, which firmware may ask for (docs/guides/firmware.md).
     """
 
@@ -57,6 +58,7 @@ class Options:
     input: str = "whole"
     io: str = "model"
     export: str | None = None
+    dead_channels: bool = True
     extras: tuple[str, ...] = ()
     board: targets.Target = field(init=False, repr=False, compare=False)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.passes.absorb_transpose import absorb_transpose
+from tflm_mcunet.passes.dead_channels import remove_dead_channels
 from tflm_mcunet.passes.fold_constants import fold_constants
 from tflm_mcunet.passes.fold_pad import fold_pad
 from tflm_mcunet.passes.int8_edges import int8_edges
@@ -25,6 +26,7 @@ PASSES: tuple[Pass, ...] = (
     fold_pad,
     compose_tables,
     fold_clamps,
+    remove_dead_channels,
 )
 
 
@@ -41,4 +43,4 @@ def rewrite(graph: Graph, passes: Sequence[Pass] = PASSES, trace: Callable[[str]
     return graph
 
 
-__all__ = ["PASSES", "Pass", "int8_edges", "pull_input", "rewrite"]
+__all__ = ["PASSES", "Pass", "int8_edges", "pull_input", "remove_dead_channels", "rewrite"]

@@ -22,7 +22,8 @@ def summary(report: Mapping[str, Any], headline: str) -> None:
     print(headline)
     print(f"  arena    {sram['arena']:>12,} bytes of SRAM (lower bound {sram['lower_bound']:,})")
     print(f"  weights  {flash['weights']:>12,} bytes of flash")
-    print(f"  work     {report['macs']:>12,} MACs in {len(report['operators'])} operators")
+    work = f"  work     {report['macs']:>12,} MACs in {len(report['operators'])} operators"
+    print(f"{work}, {report['macs_executed']:,} executed" if report["macs_executed"] != report["macs"] else work)
     estimate = report["estimate"]
     error = f"on average {estimate['error']:.1%} off, at worst {estimate['worst_error']:.1%}"
     print(f"  time     {estimate['instructions']:>12,} estimated instructions on a {estimate['core']} ({error})")
