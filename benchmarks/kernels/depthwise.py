@@ -1,4 +1,4 @@
-"""Executed instructions of depthwise convolutions and additions, one by one: python -m benchmarks.kernels.depthwise [CORE] [-v]."""
+"""Executed instructions of single layers: python -m benchmarks.kernels.depthwise [CORE] [-v]."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ LAYERS = {
 def addition(shape: tuple[int, ...]) -> bytes:
     """A model of one ADD."""
     b = ModelBuilder()
-    inputs = [b.input(shape, scale=scale, zero_point=3) for scale in (0.0517, 0.0331)]
-    y = b.tensor(shape, scale=0.0634, zero_point=-4)
+    inputs = [b.input(shape, scale=scale, zero_point=3) for scale in (0.051713897, 0.033152419)]
+    y = b.tensor(shape, scale=0.063471893, zero_point=-4)
     connect(b, "ADD", inputs, y)
     return b.build([y])
 
