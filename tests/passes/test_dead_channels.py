@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.build import ModelBuilder
+from tests.networks.expose import computed, with_outputs
 from tests.oracle import assert_bit_exact
 from tflm_mcunet.compiled import Compiled
 from tflm_mcunet.compiler import Program, build
 from tflm_mcunet.options import Options
 
+MODELS = Path(__file__).resolve().parents[2].parent / "shared" / "models"
 SAME, VALID = 0, 1
 NONE, RELU = 0, 1
 FAR = 1 << 24
@@ -324,3 +327,21 @@ def test_random_networks(first: int) -> None:
         narrower += sum(removed) < sum(kept)
     assert narrower > 20
     assert_bit_exact(models, samples=4, seed=first)
+
+
+# ---- models ----
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("mlperf_vww_mobilenet96", 3_800_000), ("mcunet_vww1_80", 10_900_000), ("tflm_person_detect", 7_050_000)]
+)
+def test_models_cut_short(name: str, most: int) -> None:
+    """Final outputs saturate: the model also ends, one after the other, in some of its tensors."""
+    file = MODELS / f"{name}.tflite"
+    if not file.exists():
+        pytest.skip(f"there is no ../shared/models/{file.name}")
+    model = file.read_bytes()
+    program = build(model, name)
+    report = Compiled(model, program).report
+    assert report["macs_executed"] < most < report["macs"]
+    assert_bit_exact([with_outputs(model, [tensor]) for tensor in computed(model)[4:-1:7]], samples=3)
