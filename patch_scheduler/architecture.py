@@ -71,3 +71,17 @@ class Architecture:
         if self.classes:
             x = build.dense(build.mean(build.pointwise(x, self.head) if self.head else x), self.classes)
         return build.network([] if pull else [image], [x])
+
+
+MOBILENET_V2 = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+"""Expansion, channels, blocks and stride of every stage."""
+
+
+def mobilenet_v2(size: int = 224, classes: int = 1000) -> Architecture:
+    """MobileNetV2 of width 1, the yardstick of the papers."""
+    blocks = tuple(
+        Bottleneck(3, expansion, channels, 1 if index else stride)
+        for expansion, channels, count, stride in MOBILENET_V2
+        for index in range(count)
+    )
+    return Architecture(size, size, 3, Convolution(32), blocks, 1280, classes)

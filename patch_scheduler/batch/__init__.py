@@ -2,11 +2,13 @@
 
     found = estimate([Architecture(...), ...])     # arrays, one element per architecture
     found.stream, found.stream_pulled              # the least peak of streamed schedules, image whole or pulled
+    found.stream_arena, found.stream_pulled_arena  # the arena that the planner is expected to find for them
     found.layer, found.patch, found.macs, ...
 
-The peaks are those of the schedules that the planner would choose with cuts between blocks, exact to the byte; the planner's
-arena is a little higher, where rows do not fit without gaps, or lower, where a cut within a block pays. What windows need is
-remembered by height, kernel and stride; everything else is arithmetic on arrays with one column per network.
+The peaks are the most bytes that live at one moment of the best schedule whose cuts lie between blocks: exact to the byte
+where no window is smaller than its stride. No arena of these schedules is smaller, and the planner's is a little larger,
+since rows leave gaps (benchmarks/planning). What windows need is remembered by height, kernel and stride; everything else is
+arithmetic on arrays with one column per network.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from patch_scheduler.batch.patches import GRIDS, patches
 from patch_scheduler.batch.streams import least_peaks
 from patch_scheduler.geometry import Int
 
+GAPS = 1.02  # arenas of streamed schedules next to their peaks, on average
 LARGEST = 128  # networks side by side: tables of more do not stay in the caches
 
 
@@ -46,6 +49,16 @@ class Estimates:
     patch_pulled_macs: Int
     macs: Int
     weights: Int
+
+    @property
+    def stream_arena(self) -> Int:
+        """Expected of the planner, image whole."""
+        return np.rint(self.stream * GAPS).astype(np.int64)
+
+    @property
+    def stream_pulled_arena(self) -> Int:
+        """Expected of the planner, image pulled."""
+        return np.rint(self.stream_pulled * GAPS).astype(np.int64)
 
     @property
     def least(self) -> Int:

@@ -67,8 +67,8 @@ def patches(group: Group) -> Patches:
         inside[index:] = np.maximum(inside[index:], _peak(slot, index == 0, most_above, most_wide, most_rows, most_across))
         total_above, total_rows = _sum(above), _sum(rows)
         total_wide, total_across = (total_above, total_rows) if square else (_sum(wide), _sum(across))
-        macs[index:] += slot.macs[0] * (total_above * total_wide) // (slot.height * slot.width)
-        macs[index:] += slot.macs[1] * (total_rows * total_across) // (slot.steps * columns)
+        macs[index:] += slot.macs[0] // (slot.height * slot.width) * (total_above * total_wide)
+        macs[index:] += slot.macs[1] // (slot.steps * columns) * (total_rows * total_across)
         band[index:] = most_above * slot.x
     after = (group.macs - np.cumsum([slot.macs.sum(0) for slot in slots], axis=0))[:, None]
     maps = (np.array(group.heights[1:])[:, None] * group.rows[1:])[:, None]
@@ -104,8 +104,8 @@ def _sum(tiles: Int) -> Int:
 def _peak(slot: Slot, first: bool, above: Int, wide: Int, rows: Int, across: Int) -> Int:
     """The most bytes of one patch in this block; what is there throughout is counted elsewhere."""
     columns = -(-slot.width // slot.stride)
-    x, e = wide * slot.x // slot.width, wide * slot.e // slot.width
-    d, y = across * slot.d // columns, across * slot.y // columns
+    x, e = wide * (slot.x // slot.width), wide * (slot.e // slot.width)
+    d, y = across * (slot.d // columns), across * (slot.y // columns)
     if first:
         x = e = np.zeros_like(wide)
     # The last block writes into the map after the patches.

@@ -12,11 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from patch_scheduler.batch.blocks import Group, Slot
 from patch_scheduler.geometry import Int
 
 Kind = type[np.int32] | type[np.int64]
+Table = NDArray[np.integer[Any]]
 ROUTES = 2  # stages that begin with the image come first: pulled row by row, then whole
 
 
@@ -27,7 +29,7 @@ def least_peaks(group: Group) -> Int:
     return np.array([_bottleneck(np.concatenate((peaks[first : first + 1], peaks[ROUTES:]))) for first in (1, 0)]).clip(floor)
 
 
-def stage_peaks(group: Group) -> Int:
+def stage_peaks(group: Group) -> Table:
     """[first, last, network]: of the stages from slot `first` - 1 (0 and 1: the image pulled, and whole) to before slot `last`.
 
     The head counts as one more slot; stages that there are not have peak 0.
@@ -39,11 +41,10 @@ def stage_peaks(group: Group) -> Int:
     above = np.zeros((1, group.heights[0] + 1, count), kind)
     for index, slot in enumerate(slots):
         above = np.concatenate((above, _waiting(group, index, kind)))
-        # Every row of the input is one event, every step of the window another.
-        needed = _rows(above, slot.need)
-        ahead = np.concatenate((above[:, 1:], needed[:, 1:]), axis=1)
-        behind = np.concatenate((_rows(below[index], slot.ready[:-1]), below[index][:, :-1]), axis=1)
-        behind += np.concatenate((_expanding(slot), _stepping(slot))).astype(kind)
+        needed, arrivals = _rows(above, slot.need), _arrivals(slot)
+        ahead = np.concatenate((above[:, 1 : arrivals + 1], needed[:, 1:]), axis=1)
+        behind = np.concatenate((_rows(below[index], slot.ready[:arrivals]), below[index][:, :-1]), axis=1)
+        behind += np.concatenate((_expanding(slot, arrivals), _stepping(slot))).astype(kind)
         for first, start in enumerate(ahead):
             peaks[first, index + 1 :] = np.maximum(peaks[first, index + 1 :], (behind + start).max(axis=1))
         above = needed + _made(slot).astype(kind)
@@ -59,13 +60,13 @@ def _most(group: Group) -> int:
     return int((maps + sum(slot.height * slot.e + slot.d + slot.y for slot in group.slots) + 8 * group.head).max())
 
 
-def _waiting(group: Group, index: int, kind: Kind) -> Int:
+def _waiting(group: Group, index: int, kind: Kind) -> Table:
     """Rows of a whole input that would not have been made yet."""
     rest = np.arange(group.heights[index], -1, -1).astype(kind)
     return (rest[:, None] * group.rows[index].astype(kind))[None]
 
 
-def _rows(table: Int, at: Int) -> Int:
+def _rows(table: Table, at: Int) -> Table:
     """table[:, at[s, n], n]"""
     count = table.shape[2]
     flat = (at * count + np.arange(count)).ravel()
@@ -90,9 +91,14 @@ def _held(slot: Slot) -> Int:
     return slot.e * kept + _own(slot) * (rows - slot.ready)
 
 
-def _expanding(slot: Slot) -> Int:
+def _arrivals(slot: Slot) -> int:
+    """Rows of the input whose arrival is an event to look at; others set off a step that takes more, all else being equal."""
+    return slot.height if slot.stride > 1 else int(slot.need[1].max())
+
+
+def _expanding(slot: Slot, arrivals: int) -> Int:
     """The block's bytes when a row of the input arrives."""
-    ready, rows = slot.ready[:-1], np.arange(1, slot.height + 1)[:, None]
+    ready, rows = slot.ready[:arrivals], np.arange(1, arrivals + 1)[:, None]
     kept = np.maximum(rows - np.take_along_axis(slot.gone, ready, 0), 0)
     return np.where(slot.expands & ~slot.adds, slot.x, 0) + slot.e * kept + _own(slot) * (rows - ready)
 
@@ -114,7 +120,7 @@ def _head(group: Group) -> Int:
     return np.maximum(widen, group.head + state + last * group.features)
 
 
-def _below(group: Group, kind: Kind) -> list[Int]:
+def _below(group: Group, kind: Kind) -> list[Table]:
     """Per slot [end, steps done, network]: bytes after it, in stages that end after it, after a later one, or with the head."""
     slots, tables = group.slots, []
     made = _count(group.heights[-1], kind)
@@ -135,7 +141,7 @@ def _count(rows: int, kind: Kind) -> Any:
     return np.arange(rows + 1).astype(kind)[:, None]
 
 
-def _bottleneck(peaks: Int) -> Int:
+def _bottleneck(peaks: Table) -> Table:
     """The least largest peak of all ways to cut; stage [first, last) is peaks[first, last]."""
     best = np.zeros_like(peaks[0])
     for last in range(1, peaks.shape[1]):
