@@ -175,3 +175,23 @@ def test_unwritable_folder(model: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "cannot write" in error_of("compile", model, "--out", tmp_path / "file")
     assert (tmp_path / "file").read_text() == ""
+
+
+def test_names_that_would_hide_headers(model: Path, tmp_path: Path) -> None:
+    for name in ("mcu_rows", "stdint", "string", "int"):
+        assert "C or the kernels use" in error_of("compile", model, "--out", tmp_path / "out", "--name", name)
+    hidden = tmp_path / "string.tflite"
+    hidden.write_bytes(model.read_bytes())
+    assert command("compile", hidden, "--out", tmp_path / "out").returncode == 0
+    assert (tmp_path / "out" / "m_string.h").exists()
+
+
+def test_an_empty_folder_name(model: Path) -> None:
+    assert "empty" in error_of("compile", model, "--out", "")
+
+
+def test_the_report_counts_what_lies_outside_the_arena(model: Path) -> None:
+    assert checked_json("report", "analyze", model)["sram"]["static"] == 0
+    assert checked_json("report", "analyze", model, "--input", "pull")["sram"]["static"] == 12
+    stages = checked_json("report", "analyze", model, "--schedule", "stream", "--minimize", "sram")["stages"]
+    assert sum((stage["operators"] for stage in stages), []) == [0, 1, 2]

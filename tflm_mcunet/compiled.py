@@ -100,6 +100,8 @@ class Compiled:
         Raises:
             Error: the folder cannot be written.
         """
+        if not os.fspath(folder):
+            raise Error("cannot write: the name of the folder is empty")
         target = Path(folder)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

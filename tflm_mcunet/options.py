@@ -15,11 +15,19 @@ EDGES = ("model", "int8")
 EXPORTS = ("arduino", "mbed", "stm32cube", "zephyr", "platformio", "espidf", "cmake", "make")
 EXTRAS = ("keep-input", "dma", "external-weights", "hooks", "self-test", "camera", "tflm")
 
-C_KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register restrict "
-    "return short signed sizeof static struct switch typedef union unsigned void volatile while "
-    "class namespace new delete this template typename operator private protected public try catch throw bool true false".split()
-)
+_WORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline int long register restrict
+return short signed sizeof static struct switch typedef union unsigned void volatile while
+class namespace new delete this template typename operator private protected public try catch throw bool true false
+assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdarg stdbool stddef stdint stdio stdlib string
+tgmath time wchar wctype mcu
+"""
+RESERVED = frozenset(_WORDS.split())
+"""Keywords of C and C++, and headers of the C library, which a prefix.h would hide."""
+
+
+def _reserved(word: str) -> bool:
+    return word in RESERVED or word.startswith("mcu_")  # the kernels' own headers
 
 
 class OptionError(Error):
@@ -76,8 +84,8 @@ class Options:
             raise OptionError("--with camera: rows of a camera need --input pull")
         if "tflm" in self.extras and self.input == "pull":
             raise OptionError("--with tflm: TFLM's interface has whole inputs; leave out --input pull")
-        if self.name is not None and (not re.fullmatch(r"[A-Za-z_]\w*", self.name, re.ASCII) or self.name in C_KEYWORDS):
-            raise OptionError(f"--name {self.name}: not a C identifier")
+        if self.name is not None and (not re.fullmatch(r"[A-Za-z_]\w*", self.name, re.ASCII) or _reserved(self.name.lower())):
+            raise OptionError(f"--name {self.name}: not a C identifier, or one that C or the kernels use")
         for name, least in (("patches", 2), ("patch_depth", 1), ("macs_budget", 1.0)):
             value = getattr(self, name)
             if value is not None and not least <= value <= 1 << 20:
@@ -102,7 +110,7 @@ class Options:
             return self.name.lower()
         stem = source.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".tflite")
         word = re.sub(r"\W+", "_", stem, flags=re.ASCII).strip("_").lower() or "model"
-        return f"m_{word}" if word[0].isdigit() or word in C_KEYWORDS else word
+        return f"m_{word}" if word[0].isdigit() or _reserved(word) else word
 
 
 def parse_bytes(text: str) -> int:

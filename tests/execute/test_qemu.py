@@ -111,7 +111,7 @@ def test_models_of_megabytes_fit(tmp_path):
 @pytest.mark.parametrize("code", ["movs r0, #0\\n mvns r0, r0\\n ldr r0, [r0]\\n bx lr", "udf #1", "movs r0, #0\\n bx r0"])
 def test_faults_are_errors(tmp_path, core, code):
     with pytest.raises(RunError, match=r"faulted|overflown stack"):
-        run_on(core, _naked(tmp_path, code), [[toys.SAMPLE]], timeout=20)
+        run_on(core, _naked(tmp_path, code), [[toys.SAMPLE]], timeout=120)
 
 
 def test_a_stack_overflow_is_an_error(tmp_path):

@@ -78,7 +78,7 @@ def emit(
     values = {
         "prefix": prefix,
         "PREFIX": prefix.upper(),
-        "notes": dict(notes),
+        "notes": {key: _safe(value) for key, value in notes.items()},
         "extras": extras,
         "large": LARGE,
         "arena_bytes": max(1, plan.arena),

@@ -10,6 +10,9 @@ from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.options import Options
 from tflm_mcunet.planning import Planned, plan_graph
 
+UNLIMITED = 1 << 40
+"""Where nothing limits the arena, blocks may be whole maps: fast kernels prepare weights once per block."""
+
 ROUNDS = 3
 STEP = 0.96
 """Each round lets fast kernels have less memory: their scratch has one address during all of their events."""
@@ -18,6 +21,8 @@ STEP = 0.96
 def plan_with_kernels(graph: Graph, options: Options) -> Planned:
     """The fastest kernels where they fit the limit; for the least SRAM, fast ones wherever they do not enlarge the arena."""
     fast = select_kernels(graph, options.board.features)
+    if fast is not graph and options.minimize == "latency" and options.sram_limit is None:
+        options = replace(options, sram=UNLIMITED)
     planned = plan_graph(fast, options)
     if fast is graph or _is_enough(planned, options):
         return planned

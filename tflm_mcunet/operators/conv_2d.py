@@ -14,6 +14,7 @@ from tflm_mcunet.operators.convolution import (
     rescaling_is_representable,
     scales_run_along_outputs,
     strides_are_positive,
+    weights_are_constant,
     weights_are_int8,
     window_fits_16_bits,
 )
@@ -38,6 +39,7 @@ class Conv2D(Convolution):
     constraints = (
         has_one_output,
         inputs_are_weights_and_bias,
+        weights_are_constant,
         is_int8,
         has_batch_one,
         weights_fit_groups,

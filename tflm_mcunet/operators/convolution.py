@@ -45,6 +45,12 @@ def output_matches_window(op: Windowed) -> str | None:
     return None
 
 
+def weights_are_constant(op: Convolution) -> str | None:
+    """Weights and bias are constants."""
+    found = [t for t in op.inputs[1:3] if t is not None and not t.constant]
+    return f"tensor {found[0]}" if found else None
+
+
 def weights_are_int8(op: Convolution) -> str | None:
     """Weights are an int8 constant with one symmetric scale, or one per output channel."""
     weights = op.input(1)

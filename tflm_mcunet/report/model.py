@@ -21,7 +21,7 @@ def report(program: Program) -> dict[str, Any]:
         "macs": sum(op.macs for op in program.source.operators),
         "macs_executed": sum(op.macs_executed for op in operators),
         "macs_recomputed": program.planned.macs_recomputed,
-        "sram": {"arena": program.plan.arena, "lower_bound": program.plan.lower_bound, "static": 0},
+        "sram": {"arena": program.plan.arena, "lower_bound": program.plan.lower_bound, "static": _static(program)},
         "flash": {
             "weights": program.emission.constant_bytes,
             "weight_bytes_fetched": sum(op.weight_bytes_fetched for op in operators),
@@ -34,16 +34,27 @@ def report(program: Program) -> dict[str, Any]:
     }
 
 
+SUPPLIER_BYTES = 12
+"""`struct mcu_supplier`, who is asked for pulled rows, on a 32-bit core."""
+
+
+def _static(program: Program) -> int:
+    """Bytes of .data and .bss outside the arena."""
+    return SUPPLIER_BYTES if program.options.input == "pull" else 0
+
+
 def _stages(program: Program) -> list[dict[str, Any]]:
-    """One stage per operator: layer by layer."""
+    """Operators [first, last) of each stage; those of one operator run layer by layer, others row by row."""
+    schedule = program.schedule
+    stages = schedule.stages or tuple((index, index + 1) for index in range(len(schedule.block)))
     return [
         {
-            "schedule": "layer",
-            "operators": [position],
-            "block": program.schedule.block[position],
-            "reverse": program.schedule.reverse[position],
+            "schedule": "layer" if last - first == 1 else "stream",
+            "operators": list(range(first, last)),
+            "block": list(schedule.block[first:last]),
+            "reverse": schedule.reverse[first],
         }
-        for position in range(len(program.lowered.operators))
+        for first, last in stages
     ]
 
 

@@ -98,6 +98,7 @@ class _Reader:
         self.bytes = model
         self.name = name
         self.model = tflite.Model.GetRootAs(model, 0)
+        self.variables: list[str] = []
 
     def graph(self) -> Graph:
         if self.model.SubgraphsLength() < 1:
@@ -106,9 +107,11 @@ class _Reader:
             raise Unsupported(f"the model has {self.model.SubgraphsLength()} subgraphs; control flow is not supported")
         subgraph = self.model.Subgraphs(0)
         tensors = list(self.tensors(subgraph))
+        operators = tuple(self.operators(subgraph, tensors))
         inputs = self.interface(subgraph.Inputs, subgraph.InputsLength(), tensors, "input")
         outputs = self.interface(subgraph.Outputs, subgraph.OutputsLength(), tensors, "output")
-        operators = tuple(self.operators(subgraph, tensors, inputs))
+        if self.variables:
+            raise Unsupported(f"{self.variables[0]}: variables are not supported")
         self.check_definitions(operators, inputs, outputs)
         return Graph(self.name, inputs, outputs, operators)
 
@@ -129,7 +132,7 @@ class _Reader:
             dtype = DTYPES[table.Type()]
             self.check_shape(index, name, shape, dtype)
             if table.IsVariable():
-                raise Unsupported(f"tensor {index} '{name}': variables are not supported")
+                self.variables.append(f"tensor {index} '{name}'")
             if table.Sparsity() is not None:
                 raise Unsupported(f"tensor {index} '{name}': sparse weights are not supported")
             data = self.data(index, name, table.Buffer(), shape, dtype)
@@ -195,7 +198,7 @@ class _Reader:
                 raise MalformedModel(f"{what} tensor {index} does not exist")
         return tuple(tensors[index] for index in indices)
 
-    def operators(self, subgraph: Any, tensors: list[Tensor], inputs: tuple[Tensor, ...]) -> Iterator[Operator]:
+    def operators(self, subgraph: Any, tensors: list[Tensor]) -> Iterator[Operator]:
         for index in range(self.length(subgraph.OperatorsLength(), "operators")):
             table = subgraph.Operators(index)
             kind = self.kind(index, table.OpcodeIndex())

@@ -164,6 +164,11 @@ static const struct mcu_loop layers_loops[] = {
 
 void *layers_input(int index)
 {
+#ifdef LAYERS_EXTERNAL_ARENA
+    if (!layers_arena) {
+        return NULL;
+    }
+#endif
     switch (index) {
     case 0:
         return layers_arena + 40; /* tensor_0 1x6x5x3 */
@@ -185,6 +190,11 @@ int layers_invoke(void)
 
 const void *layers_output(int index)
 {
+#ifdef LAYERS_EXTERNAL_ARENA
+    if (!layers_arena) {
+        return NULL;
+    }
+#endif
     switch (index) {
     case 0:
         return layers_arena + 128; /* tensor_9 1x2 */

@@ -187,6 +187,11 @@ static const struct mcu_loop pulled_loops[] = {
 
 void *pulled_input(int index)
 {
+#ifdef PULLED_EXTERNAL_ARENA
+    if (!pulled_arena) {
+        return NULL;
+    }
+#endif
     switch (index) {
     default:
         return NULL;
@@ -209,6 +214,11 @@ int pulled_invoke_rows(pulled_row_source source, void *context)
 
 const void *pulled_output(int index)
 {
+#ifdef PULLED_EXTERNAL_ARENA
+    if (!pulled_arena) {
+        return NULL;
+    }
+#endif
     switch (index) {
     case 0:
         return pulled_arena + 36; /* tensor_11 1x2 */
