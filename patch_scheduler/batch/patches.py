@@ -6,6 +6,7 @@ there throughout; a patch goes through its blocks operator by operator, with row
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,11 +41,37 @@ class Patches:
 
 def patches(group: Group) -> Patches:
     """Every depth and every grid."""
-    slots, count = group.slots, len(group.members)
-    layers = block_peaks(group)
-    rest = np.maximum.accumulate(layers[::-1], axis=0)[::-1]
-    shape = len(slots), len(GRIDS), count
+    slots, heights = group.slots, np.array(group.heights[1:])
+    shape = len(slots), len(GRIDS), len(group.members)
     inside, macs, band = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for index, peak, work, image in _by_slot(group):
+        inside[index:] = np.maximum(inside[index:], peak)
+        macs[index:] += work
+        band[index:] = image
+    rest = np.maximum.accumulate(block_peaks(group)[::-1], axis=0)[-2::-1, None]
+    after = (group.macs - np.cumsum([slot.macs.sum(0) for slot in slots], axis=0))[:, None]
+    maps = (heights[:, None] * group.rows[1:])[:, None]
+    possible = heights[:, None, None] >= np.array(GRIDS)[:, None]
+    inside = np.where(possible, inside + maps, FAR)
+    whole, pulled = (np.maximum(inside + image, rest) for image in (group.heights[0] * group.rows[0], band))
+    return Patches(whole, pulled, macs + after)
+
+
+def peaks_by_slot(group: Group, depth: int, grid: int) -> Int:
+    """[slot, network]: bytes while each slot runs, the first `depth` in patches with GRIDS[grid] per axis, the image pulled."""
+    peaks = block_peaks(group)
+    kept = group.heights[depth] * group.rows[depth]
+    for index, peak, _, image in _by_slot(group):
+        if index < depth:
+            peaks[index] = peak[depth - 1 - index, grid] + kept
+            band = image[depth - 1 - index, grid]
+    peaks[:depth] += band
+    return peaks
+
+
+def _by_slot(group: Group) -> Iterator[tuple[int, Int, Int, Int]]:
+    """From the last slot to the first, for all depths that reach it: (slot, peaks, MACs, bytes of the rows of the input)."""
+    slots, count = group.slots, len(group.members)
     low, high = np.zeros((2, 0, sum(GRIDS), count), np.int64)
     left, right = low, high
     square = slots[0].height == slots[0].width
@@ -64,18 +91,11 @@ def patches(group: Group) -> Patches:
             wide = right - left
         most_above, most_rows = _most(above), _most(rows)
         most_wide, most_across = (most_above, most_rows) if square else (_most(wide), _most(across))
-        inside[index:] = np.maximum(inside[index:], _peak(slot, index == 0, most_above, most_wide, most_rows, most_across))
         total_above, total_rows = _sum(above), _sum(rows)
         total_wide, total_across = (total_above, total_rows) if square else (_sum(wide), _sum(across))
-        macs[index:] += slot.macs[0] // (slot.height * slot.width) * (total_above * total_wide)
-        macs[index:] += slot.macs[1] // (slot.steps * columns) * (total_rows * total_across)
-        band[index:] = most_above * slot.x
-    after = (group.macs - np.cumsum([slot.macs.sum(0) for slot in slots], axis=0))[:, None]
-    maps = (np.array(group.heights[1:])[:, None] * group.rows[1:])[:, None]
-    possible = np.array(group.heights[1:])[:, None, None] >= np.array(GRIDS)[:, None]
-    inside, rest = np.where(possible, inside + maps, FAR), rest[1:, None]
-    image = group.heights[0] * group.rows[0]
-    return Patches(np.maximum(inside + image, rest), np.maximum(inside + band, rest), macs + after)
+        macs = slot.macs[0] // (slot.height * slot.width) * (total_above * total_wide)
+        macs += slot.macs[1] // (slot.steps * columns) * (total_rows * total_across)
+        yield index, _peak(slot, index == 0, most_above, most_wide, most_rows, most_across), macs, most_above * slot.x
 
 
 def _edges(size: int, end: int, count: int) -> Int:
