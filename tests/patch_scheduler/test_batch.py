@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from itertools import pairwise
+from math import isqrt
 from pathlib import Path
 from random import Random
 
@@ -19,8 +20,10 @@ from patch_scheduler import Network, plan_rows, schedule, streamed, validate
 from patch_scheduler.architecture import Architecture, Bottleneck, Convolution, mobilenet_v2
 from patch_scheduler.batch import Estimates, estimate
 from patch_scheduler.batch.blocks import groups
+from patch_scheduler.batch.layers import block_peaks
 from patch_scheduler.batch.patches import GRIDS, patches
 from patch_scheduler.batch.streams import stage_peaks
+from patch_scheduler.builder import depthwise_scratch
 from patch_scheduler.cuts import StagePeaks, cheapest, least_peak
 from patch_scheduler.peaks import Peaks
 from tests.patch_scheduler import networks
@@ -139,6 +142,63 @@ def test_patches_execute_what_their_tiles_need(seed: int) -> None:
             if grid <= height:
                 kept = network.tensors[network.operators[last - 1].writes[0].tensor].size
                 assert kept < found.pulled[depth, index, 0] <= found.whole[depth, index, 0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_memory_of_patches(seed: int) -> None:
+    candidate = draw_group(seed, 1)[0]
+    turned = Architecture(candidate.width, candidate.height, 3, candidate.stem, candidate.blocks)
+    network, other = candidate.network(), turned.network()
+    (group,) = groups([candidate], 1)
+    found, layers = patches(group), block_peaks(group)[:, 0]
+    for depth, last in enumerate(boundaries(candidate)[1 : len(candidate.blocks) + 2]):
+        steps = min(net.operators[last - 1].steps for net in (network, other))
+        for index, grid in enumerate(GRIDS):
+            if grid <= steps:
+                image = network.tensors[0].size
+                expected = max(patch(network, other, last, grid) + image, *layers[depth + 1 :])
+                assert found.whole[depth, index, 0] == expected
+
+
+def patch(network: Network, other: Network, last: int, grid: int) -> int:
+    """Bytes of the map after the patches and of the largest tile, operator by operator; the image is not counted."""
+    operators = network.operators[:last]
+    rows, columns = (list(map(max, tiles(net, last, grid))) for net in (network, other))
+    made = {op.writes[0].tensor: index for index, op in enumerate(operators)}
+    readers = {read.tensor: index for index, op in enumerate(operators) for read in op.reads}
+    final = operators[-1].writes[0].tensor
+    into = {final}  # what lies there
+    if operators[-1].name.startswith("add"):
+        into.add(operators[-2].writes[0].tensor)
+
+    def row(tensor: int) -> int:
+        index = made.get(tensor, -1)
+        if index < 0 or tensor in into:
+            return 0
+        return network.tensors[tensor].row_bytes // other.operators[index].steps * columns[index]
+
+    def tile(tensor: int) -> int:
+        return row(tensor) * rows[made[tensor]] if tensor in made else 0
+
+    most = 0
+    for index, operator in enumerate(operators):
+        if operator.name.startswith("add"):
+            continue  # over one of its terms
+        source, target = operator.reads[0].tensor, operator.writes[0].tensor
+        kept = sum(tile(tensor) for tensor, reader in readers.items() if made.get(tensor, last) < index < reader)
+        window = operator.reads[0].ranges
+        rows_read = min(int((window.high - window.low).max()), rows[made[source]]) if source in made else 0
+        if readers[source] == index:  # rows die as they are read
+            live = max(tile(source) + row(target), rows_read * row(source) + tile(target))
+        else:
+            live = tile(target)
+        scratch = operator.scratch
+        if operator.name.startswith("dw"):
+            kernel = isqrt(operator.weight_bytes * other.operators[index].steps // network.tensors[target].row_bytes)
+            scratch = depthwise_scratch(kernel, columns[made[source]])
+        most = max(most, kept + live + scratch)
+    return most + network.tensors[final].size
 
 
 def tiles(network: Network, last: int, grid: int) -> list[list[int]]:
