@@ -33,7 +33,6 @@ class Slot:
     height: int
     width: int
     stride: int
-    kernel: Int
     need: Int
     gone: Int
     ready: Int
@@ -56,6 +55,11 @@ class Slot:
     def steps(self) -> int:
         """Output rows."""
         return -(-self.height // self.stride)
+
+    @property
+    def reach(self) -> Int:
+        """The most rows that a window finds."""
+        return np.asarray((self.need[1:] - self.gone[:-1]).max(axis=0))
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ def _stem(height: int, width: int, stride: int, kernel: Int, inputs: Int, output
     none, never = np.zeros_like(kernel), np.zeros(len(kernel), bool)
     weights = kernel**2 * inputs * outputs
     return Slot(
-        height, width, stride, kernel, *_tables(height, kernel, stride), *_tables(width, kernel, stride)[:2],
+        height, width, stride, *_tables(height, kernel, stride), *_tables(width, kernel, stride)[:2],
         ~never, never, never, never, inputs * width, inputs * width, outputs * columns, none,
         convolution_scratch(kernel, inputs), none, np.array([none, weights * steps * columns]), weights,
     )  # fmt: skip
@@ -172,7 +176,7 @@ def _slot(height: int, width: int, stride: int, fields: Int, inputs: Int) -> tup
     widen = inputs * middle * (expansion > 1)
     window, project = kernel**2 * middle, middle * outputs * real
     slot = Slot(
-        height, width, stride, kernel, *_tables(height, kernel, stride), *_tables(width, kernel, stride)[:2],
+        height, width, stride, *_tables(height, kernel, stride), *_tables(width, kernel, stride)[:2],
         real, expansion > 1, real, np.where(residual < 0, fits, residual > 0) & real,
         inputs * width, middle * width, middle * columns, np.where(real, outputs, 0) * columns,
         depthwise_scratch(kernel, width) * real, kernel * real,

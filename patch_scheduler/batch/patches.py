@@ -136,7 +136,7 @@ def _peak(slot: Slot, first: bool, above: Int, wide: Int, rows: Int, across: Int
     expansion = np.where(slot.adds, kept + above * e, np.maximum(above * x + e, x + above * e)) * slot.expands
     held = kept * slot.expands
     scratch = slot.scratch - slot.scratch_columns * (slot.width - wide)
-    window = held + np.maximum(above * e + d, np.minimum(slot.kernel, above) * e + rows * d) + scratch
+    window = held + np.maximum(above * e + d, np.minimum(slot.reach, above) * e + rows * d) + scratch
     window = np.where(slot.adds & ~slot.expands, above * e + rows * d + scratch, window)
     projection = (kept + np.maximum(rows * d + y, d + rows * y)) * slot.projects
     return np.asarray(np.maximum.reduce([expansion, window, projection]) * slot.real)

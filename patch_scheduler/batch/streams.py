@@ -4,7 +4,8 @@ In a chain of blocks the progress of everything follows from one number: when th
 above have run as far as that needs, and those below as far as it permits. So the bytes alive above a block are a table by n,
 those below a table by the block's own steps; both grow block by block, by look-ups, for all stages together. The peak of
 a stage is the largest sum of the two and of the block's own bytes, at any of its events. The cuts are those of the
-shortest bottleneck path over block boundaries. Within a block no cut pays: maps are widest there.
+shortest bottleneck path over block boundaries. A cut within a block pays only where it expands so little that its output is
+larger than the maps inside.
 """
 
 from __future__ import annotations

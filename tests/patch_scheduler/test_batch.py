@@ -28,7 +28,8 @@ from patch_scheduler.cuts import StagePeaks, cheapest, least_peak
 from patch_scheduler.peaks import Peaks
 from tests.patch_scheduler import networks
 
-RECORDED = Path(__file__).parents[2] / "benchmarks" / "planning" / "results.json"
+ROOT = Path(__file__).parents[2]
+RECORDED, PAGE = ROOT / "benchmarks" / "planning" / "results.json", ROOT / "docs" / "memory.md"
 
 
 def draw(random: Random, height: int, width: int, strides: list[int], head: bool) -> Architecture:
@@ -94,7 +95,7 @@ def test_single_layers_and_work(seed: int) -> None:
         assert found.layer[index] == Peaks(network).least((1,) * len(network.operators))
         assert found.macs[index] == sum(operator.macs for operator in network.operators)
         assert found.weights[index] == sum(operator.weight_bytes for operator in network.operators)
-        assert found.stream[index] <= found.layer[index]
+        assert found.least[index] <= found.layer[index]
 
 
 def needed(network: Network, last: int, steps: tuple[int, int]) -> list[tuple[int, int]]:
@@ -222,6 +223,16 @@ def test_mobilenet_v2() -> None:
     ours, theirs = mobilenet_v2().network(), networks.mobilenet_v2()
     assert ours.tensors == theirs.tensors
     assert least(ours) == found.stream[0]
+
+
+def test_page_about_memory() -> None:
+    """Its figures are these, and its code runs."""
+    page = PAGE.read_text()
+    most = next(line for line in page.splitlines() if line.startswith("| **most**"))
+    figures = [int(cell.strip(" *").replace(",", "")) for cell in most.split("|")[2:-1]]
+    found = estimate([mobilenet_v2()])
+    assert figures == [1372 * 1024, found.layer[0], found.patch_pulled[0], found.stream[0], found.stream_pulled[0]]
+    exec("\n".join(line[4:] for line in page.splitlines() if line.startswith("    ")))
 
 
 def test_estimates_do_not_depend_on_the_company() -> None:
