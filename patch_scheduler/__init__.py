@@ -6,8 +6,8 @@
     validate(network, how, where)                            # raises InvalidPlan, shares no code with the planner
 
 `schedule_layers` stays layer-by-layer. `plan` places the buffers of any event list with every tensor in one piece,
-`plan_rows` row by row; `live_bytes` and `lower_bound` say what they cannot go below. `patch_scheduler.architecture` makes networks of
-candidate architectures, and `patch_scheduler.batch` estimates thousands of them per second.
+`plan_rows` row by row; `live_bytes` and `lower_bound` say what they cannot go below. `patch_scheduler.architecture`
+makes networks of candidate architectures, and `patch_scheduler.batch` estimates thousands of them per second.
 """
 
 from patch_scheduler.choose import pareto, schedule
