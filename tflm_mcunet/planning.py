@@ -53,14 +53,14 @@ def plan_graph(graph: Graph, options: Options) -> Planned:
     if options.schedule == "patch":
         return _best(graph, options, list(_patched(graph, options)), "layer")
     whole = _planned(graph, graph, options, options.schedule)
-    if options.macs_budget == 1 or options.schedule == "layer" or _good(whole, options):
+    if options.macs_budget == 1 or options.schedule == "layer" or is_enough(whole, options):
         return whole
     cut = [c for c in _patched(graph, options) if _macs(c) <= options.macs_budget * _macs(graph)]
     return min((whole, *([_best(graph, options, cut, options.schedule)] if cut else [])), key=lambda p: p.plan.arena)
 
 
-def _good(planned: Planned, options: Options) -> bool:
-    """Whether there is nothing to gain from computing anything twice."""
+def is_enough(planned: Planned, options: Options) -> bool:
+    """Whether a smaller arena would gain nothing: it fits, and the least is not asked for."""
     return options.minimize != "sram" and (options.sram_limit is None or planned.plan.arena <= options.sram_limit)
 
 

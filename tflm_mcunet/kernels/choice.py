@@ -8,7 +8,7 @@ from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels import select_kernels
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.options import Options
-from tflm_mcunet.planning import Planned, plan_graph
+from tflm_mcunet.planning import Planned, is_enough, plan_graph
 
 UNLIMITED = 1 << 40
 """Where nothing limits the arena, blocks may be whole maps: fast kernels prepare weights once per block."""
@@ -24,7 +24,7 @@ def plan_with_kernels(graph: Graph, options: Options) -> Planned:
     if fast is not graph and options.minimize == "latency" and options.sram_limit is None:
         options = replace(options, sram=UNLIMITED)
     planned = plan_graph(fast, options)
-    if fast is graph or _is_enough(planned, options):
+    if fast is graph or is_enough(planned, options):
         return planned
     least = plan_graph(graph, replace(options, minimize="sram"))
     if least.plan.arena >= planned.plan.arena:
@@ -37,11 +37,6 @@ def plan_with_kernels(graph: Graph, options: Options) -> Planned:
             return mixed
         allowance *= STEP
     return least
-
-
-def _is_enough(planned: Planned, options: Options) -> bool:
-    limit = options.sram_limit
-    return options.minimize != "sram" and (limit is None or planned.plan.arena <= limit)
 
 
 def _goal(least: Planned, options: Options) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -262,10 +261,3 @@ class _Reader:
         for tensor in outputs:
             if not tensor.constant and tensor not in defined:
                 raise MalformedModel(f"output tensor {tensor} is never computed")
-
-
-def prefix_of(path: str) -> str:
-    """A C identifier made of a file name: letters, digits and underscores, not starting with a digit."""
-    stem = re.sub(r"\.tflite$", "", path.replace("\\", "/").rsplit("/", 1)[-1])
-    word = re.sub(r"\W+", "_", stem, flags=re.ASCII).strip("_").lower() or "model"
-    return word if not word[0].isdigit() else f"m{word}"
