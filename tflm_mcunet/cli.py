@@ -31,7 +31,8 @@ class _Parser(argparse_flags.ArgumentParser):
             known = [option for action in self._actions for option in action.option_strings]
             near = difflib.get_close_matches(unknown[1], known, n=1)
             message = f"unknown option {unknown[1]}" + (f": did you mean {near[0]}?" if near else "; see --help")
-        self.exit(2, f"error: {message}\n")
+        print(f"error: {message}", file=sys.stderr)
+        raise SystemExit(2)
 
 
 def run() -> None:
