@@ -1,1 +1,10 @@
-"""TinyNAS: the search for networks that fit a board."""
+"""TinyNAS: the search for networks that fit a board (Lin et al., MCUNet, 2020, and MCUNetV2, 2021).
+
+    space.py, spaces/     what may vary, as data; architectures as rows of small integers
+    search_space.py       which resolution and width suit a board, before anything is trained
+    model.py              one architecture as a Keras model
+    supernet.py           all of them with shared weights
+    evolution.py          the best one within limits of SRAM, flash and time, together with its schedule
+
+Importing this package, or what needs no training, does not import TensorFlow.
+"""
