@@ -50,6 +50,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_verify(commands)
     _add_bench(commands)
     _add_analyze(commands)
+    _add_train(commands)
     _add(commands, "targets", "list boards and cores", show_targets)
     _add(commands, "operators", "list supported operators and their limits", show_operators)
     options, rest = parser.parse_known_args(argv[1:])
@@ -126,6 +127,13 @@ def _add_analyze(commands: Any) -> None:
     command = _add_model(commands, "analyze", summary, analyze_model, "--target stm32f746")
     command.add_argument("--pareto", action="store_true", help="the front of SRAM against work instead of one schedule")
     command.add_argument("--plot", metavar="FILE", help="with --pareto: also draw it (.png, .svg or .pdf)")
+
+
+def _add_train(commands: Any) -> None:
+    from nas.train_cli import add_options, train_model
+
+    example = "--data fashion.npz --model resnet-8 --target stm32f746 --out fashion"
+    add_options(_add(commands, "train", "train and quantise a network, compile and verify it", train_model, example))
 
 
 def _count(text: str) -> int:

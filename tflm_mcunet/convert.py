@@ -1,9 +1,11 @@
-"""Keras to int8 .tflite, a process: `python -m tflm_mcunet.convert FOLDER` with model.keras or model.h5 and samples.npz."""
+"""Keras to int8 .tflite, a process: `python -m tflm_mcunet.convert FOLDER` with model.keras or model.h5, and samples.npz
+unless the model was trained quantised."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,29 +18,44 @@ def convert(folder: Path) -> None:
     import tensorflow as tf
 
     model = _load(folder)
-    with np.load(folder / "samples.npz") as archive:
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    if (folder / "samples.npz").exists():  # otherwise the model knows its ranges from training
+        converter.representative_dataset = _samples(folder / "samples.npz")
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    (folder / "model.tflite").write_bytes(converter.convert())
+
+
+def _samples(path: Path) -> Callable[[], Iterator[list[Any]]]:
+    with np.load(path) as archive:
         arrays = {name: archive[name] for name in archive.files}
 
     def samples() -> Iterator[list[Any]]:
         for _, names in groupby(sorted(arrays), key=lambda name: name.split("_")[0]):
             yield [arrays[name] for name in names]
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = samples
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    (folder / "model.tflite").write_bytes(converter.convert())
+    return samples
 
 
 def _load(folder: Path) -> Any:
     if (folder / "model.h5").exists():
         import tf_keras
 
-        return tf_keras.models.load_model(folder / "model.h5", compile=False)
+        with _quantisation_layers():
+            return tf_keras.models.load_model(folder / "model.h5", compile=False)
     import keras
 
     return keras.models.load_model(folder / "model.keras", compile=False)
+
+
+def _quantisation_layers() -> AbstractContextManager[Any]:
+    """The layers of models that were trained quantised, where their package is there."""
+    try:
+        import tensorflow_model_optimization as tfmot
+    except ImportError:
+        return nullcontext()
+    return tfmot.quantization.keras.quantize_scope()
 
 
 if __name__ == "__main__":

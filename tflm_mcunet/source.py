@@ -27,7 +27,7 @@ def load(model: Any, representative_dataset: Dataset | None = None) -> tuple[byt
     """The bytes of a .tflite and a name for it.
 
     `model` is a path, bytes, or a Keras model; the latter needs `representative_dataset`, which yields lists of float32
-    arrays, batch first.
+    arrays, batch first, unless it was trained quantised (TFMOT).
 
     Raises:
         SourceError: the file cannot be read, or the conversion failed.
@@ -54,10 +54,10 @@ def _read(path: Path) -> bytes:
 
 def _convert(model: Any, dataset: Dataset | None) -> bytes:
     """Saves model and samples, and lets a fresh process convert them: TFLiteConverter leaks memory."""
-    if dataset is None:
+    if dataset is None and not _trained_quantised(model):
         raise SourceError("a Keras model needs representative_dataset= to be quantised to int8")
-    batches = [[np.asarray(value, np.float32) for value in _as_list(batch)] for batch in dataset()]
-    if not batches:
+    batches = None if dataset is None else [[np.asarray(value, np.float32) for value in _as_list(batch)] for batch in dataset()]
+    if batches == []:
         raise SourceError("representative_dataset yields nothing")
     legacy = type(model).__module__.split(".")[0] == "tf_keras" or any(
         base.__module__.startswith("tf_keras") for base in type(model).__mro__
@@ -68,14 +68,20 @@ def _convert(model: Any, dataset: Dataset | None) -> bytes:
             model.save(folder / ("model.h5" if legacy else "model.keras"))
         except Exception as error:
             raise SourceError(f"the Keras model cannot be saved: {_last_line(str(error))}") from error
-        columns = {f"{i:04d}_{j:04d}": value for i, batch in enumerate(batches) for j, value in enumerate(batch)}
-        np.savez(folder / "samples.npz", **columns)  # type: ignore[arg-type]
+        if batches is not None:
+            columns = {f"{i:04d}_{j:04d}": value for i, batch in enumerate(batches) for j, value in enumerate(batch)}
+            np.savez(folder / "samples.npz", **columns)  # type: ignore[arg-type]
         command = [sys.executable, "-m", "tflm_mcunet.convert", str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         result = folder / "model.tflite"
         if done.returncode or not result.exists():
             raise SourceError(f"the conversion to .tflite failed: {_last_line(done.stderr)}")
         return result.read_bytes()
+
+
+def _trained_quantised(model: Any) -> bool:
+    """Whether the layers are those of TensorFlow's model optimisation toolkit."""
+    return any(type(layer).__name__ == "QuantizeWrapperV2" for layer in model.layers)
 
 
 def _as_list(batch: Any) -> list[Any]:

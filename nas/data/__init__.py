@@ -1,0 +1,50 @@
+"""Data for training: NumPy archives, folders of pictures or sounds, tensorflow_datasets, COCO and VOC annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nas.data.dataset import DataError, Dataset, Split
+
+__all__ = ["DataError", "Dataset", "Split", "load"]
+
+
+def load(
+    spec: str,
+    *,
+    size: tuple[int, int] | None = None,
+    channels: int = 3,
+    classes: Sequence[str] | None = None,
+    validation: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+) -> Dataset:
+    """The data set that `spec` names.
+
+    Args:
+        spec: FILE.npz or FILE.npz:ARRAY; a folder of pictures or of WAV files, one folder per class; tfds:NAME; voc:FOLDER;
+            coco:ANNOTATIONS.json:FOLDER.
+        size: height and width that pictures are scaled to; by default that of the first one.
+        channels: 3, or 1 for grey pictures.
+        classes: those to tell apart, all by default; of sounds, words that are left out make up the class `_unknown_`.
+        validation, test: shares of the samples for splits that the data does not come with.
+        seed: of the division.
+
+    Raises:
+        DataError: data is missing or damaged, or the classes do not match.
+    """
+    kind, _, rest = spec.partition(":")
+    shares = {"validation": validation, "test": test, "seed": seed}
+    if Path(kind).suffix == ".npz":
+        from nas.data.npz import load_npz
+
+        _whole(spec, size=size, classes=classes)
+        return load_npz(Path(kind), rest or "x", **shares)
+    raise DataError(f"--data {spec}: no such file or folder")
+
+
+def _whole(spec: str, **options: object) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise DataError(f"--data {spec}: an archive comes as it is; leave out --{name}")

@@ -1,0 +1,185 @@
+"""From data to firmware: float training, quantisation-aware training, conversion, compilation, verification."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+import tflm_mcunet
+from nas.data.augment import Augmentation
+from nas.data.dataset import Dataset
+from nas.distill import Distillation
+from nas.quantize import post_training, quantise_aware, quantised, run, to_int8
+from nas.tasks import Task
+from nas.tasks.classification import gives_probabilities
+from nas.train_loop import Phase, fit
+from tflm_mcunet.compiled import Compiled
+from tflm_mcunet.errors import Error
+
+CALIBRATION_SAMPLES = 512
+VERIFIED_SAMPLES = 20
+
+
+class TrainError(Error):
+    """The training cannot be done as asked."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        phase: the float training; none where its epochs are 0.
+        quantised: the quantisation-aware training after it.
+        augment: vary the training samples as the task does.
+        temperature, taught: of distillation, where there is a teacher.
+    """
+
+    phase: Phase = field(default_factory=lambda: Phase("float", 30))
+    quantised: Phase = field(default_factory=lambda: Phase("quantised", 10, rate=4e-4))
+    augment: bool = True
+    temperature: float = 4.0
+    taught: float = 0.5
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gives: the int8 .tflite, the compiled network, and figures as JSON values."""
+
+    tflite: bytes
+    compiled: Compiled
+    metrics: dict[str, Any]
+
+
+def train(
+    data: Dataset,
+    task: Task,
+    build: Callable[[], tf_keras.Model],
+    recipe: Recipe,
+    out: Path,
+    *,
+    build_teacher: Callable[[], tf_keras.Model] | None = None,
+    compile_options: dict[str, Any] | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+    verbose: int = 2,
+) -> Trained:
+    """Trains a network, writes model.tflite, metrics.json and the folder `firmware` into `out`, and verifies it.
+
+    A run that was killed goes on from its last epoch when it is started again, and ends with the same files.
+
+    Args:
+        build: makes the network, inside the strategy's scope.
+        build_teacher: makes a trained network to distil from.
+        compile_options: of tflm_mcunet.compile.
+
+    Raises:
+        Error: network, data and board do not fit each other.
+        TrainError: `out` holds a run of another recipe, or the C differs from TFLM.
+    """
+    started = time.monotonic()
+    data = task.prepare(data)
+    scope = (strategy or tf.distribute.get_strategy()).scope
+    with scope():
+        model = build()
+        teacher = build_teacher() if build_teacher else None
+    task.check(model, data)
+    _claim(out / "training", {"model": model.to_json(), "recipe": asdict(recipe), "task": task.name, "classes": data.classes})
+
+    def phase(network: tf_keras.Model, settings: Phase) -> None:
+        with scope():
+            _phase(network, teacher, data, task, settings, recipe, out, verbose)
+
+    phase(model, recipe.phase)
+    samples, _ = data.train.take(CALIBRATION_SAMPLES).arrays()
+    with scope():
+        fake = quantise_aware(model, samples)
+    phase(fake, recipe.quantised)
+    return _delivered(data, task, model, fake, samples, out, compile_options or {}, started)
+
+
+def _phase(
+    network: tf_keras.Model,
+    teacher: tf_keras.Model | None,
+    data: Dataset,
+    task: Task,
+    phase: Phase,
+    recipe: Recipe,
+    out: Path,
+    verbose: int,
+) -> None:
+    trained = network
+    if teacher is not None:
+        probabilities = gives_probabilities(network), gives_probabilities(teacher)
+        network = Distillation(network, teacher, probabilities, recipe.temperature, recipe.taught)
+    augmentation: Augmentation | None = task.augmentation(data) if recipe.augment else None
+    task.compile(network, phase.make_optimizer(len(data.train)))
+    fit(network, data, phase, out / "training", augmentation, trained, verbose)
+
+
+def _delivered(
+    data: Dataset,
+    task: Task,
+    model: tf_keras.Model,
+    fake: tf_keras.Model,
+    samples: Any,
+    out: Path,
+    options: dict[str, Any],
+    started: float,
+) -> Trained:
+    """Converts, compiles, scores, verifies and writes."""
+    options = {"name": "model", **options}
+    tflite = to_int8(fake)
+    compiled = tflm_mcunet.compile(tflite, **options)
+    x, _ = data.test.arrays()
+    entry = compiled.program.graph.inputs[0]
+    verified = compiled.verify(inputs=[[sample.reshape(entry.shape)] for sample in quantised(x[:VERIFIED_SAMPLES], entry)])
+    if not verified.passed:
+        raise TrainError(f"the generated C differs from TFLM: {verified.first}")
+    converted = tflm_mcunet.compile(post_training(model, samples))
+    report = compiled.report
+    metrics = {
+        "float": task.score(_outputs(model, x), data),
+        "int8": task.score(run(compiled, x), data),
+        "int8_without_training": task.score(run(converted, x), data),
+        "samples": {name: len(getattr(data, name)) for name in ("train", "validation", "test")},
+        "parameters": model.count_params(),
+        "tflite_bytes": len(tflite),
+        **{name: report[name] for name in ("target", "macs", "macs_executed", "sram", "flash")},
+        "verified_bytes": verified.bytes,
+        "seconds": round(time.monotonic() - started),
+        "versions": {module.__name__: module.__version__ for module in (tf, tf_keras, np)},
+    }
+    compiled.write(out / "firmware")
+    for name, text in task.companions(compiled, data).items():
+        (out / "firmware" / name).write_text(text, encoding="utf-8")
+    model.save(out / "model.keras")
+    (out / "model.tflite").write_bytes(tflite)
+    (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    return Trained(tflite, compiled, metrics)
+
+
+def _outputs(model: tf_keras.Model, x: Any) -> list[Any]:
+    outputs = model.predict(x, 256, verbose=0)
+    return outputs if isinstance(outputs, list) else [outputs]
+
+
+def _claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Notes what the checkpoints in `folder` belong to; raises TrainError where they belong to something else."""
+    text = json.dumps(settings, indent=1, sort_keys=True)
+    record = folder / "settings.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not record.exists():
+            record.write_text(text, encoding="utf-8")
+        elif record.read_text(encoding="utf-8") != text:
+            raise TrainError(f"{folder.parent} holds another training: choose another --out, or remove {folder} to start anew")
+    except OSError as error:
+        raise TrainError(f"cannot write {folder}: {error.strerror or error}") from error
