@@ -50,6 +50,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_verify(commands)
     _add_bench(commands)
     _add_analyze(commands)
+    _add_search(commands)
     _add_train(commands)
     _add(commands, "targets", "list boards and cores", show_targets)
     _add(commands, "operators", "list supported operators and their limits", show_operators)
@@ -127,6 +128,14 @@ def _add_analyze(commands: Any) -> None:
     command = _add_model(commands, "analyze", summary, analyze_model, "--target stm32f746")
     command.add_argument("--pareto", action="store_true", help="the front of SRAM against work instead of one schedule")
     command.add_argument("--plot", metavar="FILE", help="with --pareto: also draw it (.png, .svg or .pdf)")
+
+
+def _add_search(commands: Any) -> None:
+    from nas.cli import add_options
+
+    summary = "search for a network that fits a board"
+    epilog = "example: tflm-mcunet search space --target stm32f746"
+    add_options(commands.add_parser("search", help=summary, description=summary, epilog=epilog), _Parser)
 
 
 def _add_train(commands: Any) -> None:
