@@ -50,6 +50,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_verify(commands)
     _add_bench(commands)
     _add_analyze(commands)
+    _add_rewrite(commands)
     _add_search(commands)
     _add_train(commands)
     _add(commands, "targets", "list boards and cores", show_targets)
@@ -85,13 +86,14 @@ def _add(commands: Any, name: str, summary: str, function: Callable[[argparse.Na
     return command
 
 
-def _add_model(commands: Any, name: str, summary: str, function: Callable[[argparse.Namespace], Any], example: str) -> Any:
+def _add_model(commands: Any, name: str, summary: str, function: Callable[[argparse.Namespace], Any], example: str,
+               *, minimize: str = "latency") -> Any:  # fmt: skip
     command = _add(commands, name, summary, function, f"model.tflite {example}".rstrip())
     command.add_argument("model", metavar="MODEL", help="int8 .tflite file")
     command.add_argument("--target", metavar="NAME", help="board or core (default: generic, or the core of --on)")
     command.add_argument("--name", metavar="PREFIX", help="prefix of the C symbols (default: the file's name)")
     command.add_argument("--sram", metavar="BYTES", help="limit of the arena, such as 65536 or 64KB (default: the board's)")
-    command.add_argument("--minimize", default="latency", choices=MINIMIZE, help="what matters most (default: latency)")
+    command.add_argument("--minimize", default=minimize, choices=MINIMIZE, help=f"what matters most (default: {minimize})")
     command.add_argument("--schedule", default="auto", choices=SCHEDULES, help="how operators interleave (default: auto)")
     command.add_argument("--patches", type=_count, metavar="P", help="patch: a grid of P x P (default: searched)")
     command.add_argument("--patch-depth", type=_count, metavar="N", help="patch: the first N operators (default: searched)")
@@ -143,6 +145,15 @@ def _add_train(commands: Any) -> None:
 
     example = "--data fashion.npz --model resnet-8 --target stm32f746 --out fashion"
     add_options(_add(commands, "train", "train and quantise a network, compile and verify it", train_model, example))
+
+
+def _add_rewrite(commands: Any) -> None:
+    summary = "write the model with a region as one operator for TFLM, and that operator"
+    command = _add_model(commands, "rewrite", summary, rewrite_model, "--out small.tflite --target stm32f746", minimize="sram")
+    command.add_argument("--out", required=True, metavar="FILE.tflite", help="the model; its C goes to FILE_stages beside it")
+    regions = command.add_argument_group("which operators (default: those that shrink the arena most)")
+    regions.add_argument("--region", action="append", default=[], metavar="FIRST:LAST", help="these, without LAST; may be repeated")
+    regions.add_argument("--everything", action="store_true", help="all of them")
 
 
 def _count(text: str) -> int:
@@ -259,6 +270,24 @@ def _show_front(options: argparse.Namespace) -> None:
         from tflm_mcunet.report.terminal import front_table
 
         front_table(points)
+
+
+def rewrite_model(options: argparse.Namespace) -> None:
+    """`rewrite`: writes the model and the folder with its stages, and summarises them."""
+    from tflm_mcunet.rewrite import rewrite
+    from tflm_mcunet.source import load
+
+    if not options.out.endswith(".tflite"):
+        raise Error(f"--out {options.out}: the name of the rewritten model must end in .tflite")
+    model, source = load(options.model)
+    rewritten = rewrite(model, source, _chosen(options), options.region, options.everything)
+    folder = rewritten.write(options.out)
+    if options.json:
+        _print_json(rewritten.report)
+    else:
+        from tflm_mcunet.report.terminal import rewriting
+
+        rewriting(rewritten.report, f"wrote {options.out} and {folder}")
 
 
 def show_targets(options: argparse.Namespace) -> None:

@@ -100,22 +100,7 @@ class Compiled:
         Raises:
             Error: the folder cannot be written.
         """
-        if not os.fspath(folder):
-            raise Error("cannot write: the name of the folder is empty")
-        target = Path(folder)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as staging:
-                staged = Path(staging) / "out"
-                _fill(staged, self.contents)
-                if target.exists():
-                    for name in self.contents:
-                        (target / name).parent.mkdir(parents=True, exist_ok=True)
-                        os.replace(staged / name, target / name)
-                else:
-                    os.replace(staged, target)
-        except OSError as error:
-            raise Error(f"cannot write {target}: {error.strerror or error}") from error
+        write_folder(folder, self.contents)
 
     @contextmanager
     def generated(self) -> Iterator[Generated]:
@@ -130,6 +115,26 @@ class Compiled:
             yield Generated(folder / "model", self.program.prefix, tuple(inputs), tuple(outputs), self.pulled)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_folder(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> None:
+    """Writes files by path into `folder`, all of them or none; raises Error where it cannot be written."""
+    if not os.fspath(folder):
+        raise Error("cannot write: the name of the folder is empty")
+    target = Path(folder)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as staging:
+            staged = Path(staging) / "out"
+            _fill(staged, contents)
+            if target.exists():
+                for name in contents:
+                    (target / name).parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(staged / name, target / name)
+            else:
+                os.replace(staged, target)
+    except OSError as error:
+        raise Error(f"cannot write {target}: {error.strerror or error}") from error
 
 
 def _fill(folder: Path, contents: dict[str, bytes]) -> None:

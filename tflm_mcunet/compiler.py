@@ -14,6 +14,7 @@ from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.fit import check_flash, check_sram
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels.choice import plan_with_kernels
+from tflm_mcunet.operators.base import Unsupported
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes import PASSES, int8_edges, pull_input, remove_dead_channels, rewrite
 from tflm_mcunet.planning import Planned
@@ -62,9 +63,7 @@ def build(
     """
     options = options or Options()
     prefix = options.prefix(source)
-    original = read(model, source)
-    for op in original.operators:
-        op.check()
+    original = _supported(model, source)
     planned = _planned(original, options, trace)
     schedule, plan = planned.schedule, planned.plan
     validate(planned.lowered.network, schedule, plan)
@@ -73,9 +72,20 @@ def build(
     wide = any(tensor.dtype != np.int8 for tensor in (*original.inputs, *original.outputs))
     check_sram(plan.arena, plan.lower_bound, options, wide, lambda other: _planned(original, other).plan.arena)
     notes = {"model": source, "target": options.target, "compiler": f"tflm-mcunet {__version__}"}
-    emission = emit(planned.graph, planned.lowered, schedule, plan, prefix, notes, options.extras)
+    emission = emit(planned.graph, planned.lowered, schedule, plan, prefix, notes, options.extras, options.stage)
     check_flash(emission.constant_bytes, options)
     return Program(prefix, options, original, planned, emission)
+
+
+def _supported(model: bytes, source: str) -> Graph:
+    """The graph as read, all of whose operators are supported."""
+    try:
+        graph = read(model, source)
+        for op in graph.operators:
+            op.check()
+    except Unsupported as error:
+        raise Unsupported(f"{error}; tflm-mcunet rewrite compiles a part of the model and leaves the rest to TFLM") from error
+    return graph
 
 
 def _planned(original: Graph, options: Options, trace: Callable[[str], None] | None = None) -> Planned:

@@ -53,6 +53,7 @@ class Options:
         export: one of EXPORTS, the ecosystem whose project is written, or None for the C alone.
         dead_channels: remove channels that are proved constant, or that nobody reads.
         extras: some of EXTRAS, which firmware may ask for (docs/guides/firmware.md).
+        stage: an operator of TFLM's (`rewrite`): the arena is given to the C, inputs and outputs are aligned as TFLM aligns tensors.
     """
 
     target: str = "generic"
@@ -68,6 +69,7 @@ class Options:
     export: str | None = None
     dead_channels: bool = True
     extras: tuple[str, ...] = ()
+    stage: bool = False
     board: targets.Target = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

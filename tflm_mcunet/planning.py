@@ -22,6 +22,9 @@ STRIPS = ((1, 2), (1, 3), (2, 2))
 CACHE_LINE = 32
 """Bytes of a line of the Cortex-M7's and M55's data cache, which inputs that DMA writes must not share."""
 
+TENSOR_ALIGNMENT = 16
+"""Of all tensors in TFLM's arena."""
+
 TRIED = 2
 """Candidates that get a full plan, best estimates first."""
 
@@ -117,8 +120,9 @@ def _macs(graph: Graph) -> int:
 
 
 def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Planned:
-    keep, aligned = "keep-input" in options.extras, CACHE_LINE if "dma" in options.extras else 1
-    lowered = lower(graph, keep_inputs=keep, input_alignment=aligned)
+    own = TENSOR_ALIGNMENT if options.stage else 1
+    keep, aligned = "keep-input" in options.extras, CACHE_LINE if "dma" in options.extras else own
+    lowered = lower(graph, keep_inputs=keep, input_alignment=aligned, output_alignment=own)
     how, where = schedule(
         lowered.network,
         mode=mode,  # type: ignore[arg-type]

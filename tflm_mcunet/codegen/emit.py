@@ -65,11 +65,12 @@ def emit(
     prefix: str,
     notes: Mapping[str, str],
     extras: Collection[str] = (),
+    stage: bool = False,
 ) -> Emission:
     """The C sources of a planned graph.
 
-    `prefix` names every public symbol; `notes` are lines for the file's head comment (model, target, version); `extras` are
-    those of the options.
+    `prefix` names every public symbol; `notes` are lines for the file's head comment (model, target, version); `extras` and
+    `stage` are those of the options.
     """
     writer = _Writer(graph, lowered, schedule, plan, prefix, f"{prefix.upper()}_WEIGHTS" if "external-weights" in extras else "")
     operators = [writer.operator(i, op) for i, op in enumerate(lowered.operators)]
@@ -80,6 +81,7 @@ def emit(
         "PREFIX": prefix.upper(),
         "notes": {key: _safe(value) for key, value in notes.items()},
         "extras": extras,
+        "stage": stage,
         "large": LARGE,
         "arena_bytes": max(1, plan.arena),
         "inputs": [writer.interface(t) for t in graph.inputs],

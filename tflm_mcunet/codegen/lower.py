@@ -26,17 +26,17 @@ class Lowered:
     """The operators that do work, in the order of `network.operators`; reshapes are views of one buffer."""
 
 
-def lower(graph: Graph, *, keep_inputs: bool = False, input_alignment: int = 1) -> Lowered:
+def lower(graph: Graph, *, keep_inputs: bool = False, input_alignment: int = 1, output_alignment: int = 1) -> Lowered:
     """Merges views into buffers and restates every operator's rows in the rows of those buffers.
 
-    `keep_inputs`: they are still there after the last operator. `input_alignment`: of their addresses.
+    `keep_inputs`: they are still there after the last operator. `input_alignment`, `output_alignment`: of their addresses.
     """
     groups = list(_views(graph))
     total = sum(group[0].bytes for group in groups)
     finest = next(unit for unit in (1, 4, WORD) if total <= unit << 16 or unit == WORD)  # 16-bit tables of places count in it
     buffer = {tensor: index for index, group in enumerate(groups) for tensor in group}
-    edges = set(graph.inputs)
-    tensors = tuple(_buffer(group, max(finest, input_alignment) if edges & set(group) else finest) for group in groups)
+    edges = {**dict.fromkeys(graph.outputs, output_alignment), **dict.fromkeys(graph.inputs, input_alignment)}
+    tensors = tuple(_buffer(group, max(finest, *(edges.get(tensor, 1) for tensor in group))) for group in groups)
     shared = {index for index, group in enumerate(groups) if len({tensor.row_bytes for tensor in group}) > 1}
     operators = tuple(op for op in graph.operators if not isinstance(op, Reshape))
     pulled = {op.output for op in operators if isinstance(op, Source)}

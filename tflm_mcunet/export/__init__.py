@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from tflm_mcunet.export import arduino, cmake, espidf, make, mbed, platformio, stm32cube, zephyr
 from tflm_mcunet.export.companions import companion_files
 from tflm_mcunet.export.project import Project
+from tflm_mcunet.report.model import to_json
 
 if TYPE_CHECKING:
     from tflm_mcunet.compiled import Compiled
+    from tflm_mcunet.rewrite import Rewritten
 
 __all__ = ["ECOSYSTEMS", "companion_files", "export"]
 
@@ -24,6 +26,12 @@ ECOSYSTEMS: dict[str, Callable[[Project], dict[str, bytes]]] = {
     "cmake": cmake.files,
     "make": make.files,
 }
+
+
+def export_stages(rewritten: Rewritten) -> dict[str, bytes]:
+    """The files of a rewritten model's stages as the project that its options name, by path, and their report."""
+    files = {name: text.encode() for name, text in rewritten.files.items()}
+    return {**files, "report.json": to_json(rewritten.report).encode()}
 
 
 def export(compiled: Compiled, files: dict[str, str]) -> dict[str, bytes]:

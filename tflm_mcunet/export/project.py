@@ -117,6 +117,11 @@ class Project:
         return text.encode()
 
 
+def render_template(template: str, values: Mapping[str, Any]) -> str:
+    """A template of this package, filled with `values`."""
+    return _templates().get_template(template).render(values)
+
+
 def archive(files: Mapping[str, bytes]) -> bytes:
     """A .zip of files by path, the same bytes for the same files."""
     buffer = io.BytesIO()

@@ -42,6 +42,16 @@ def analysis(report: Mapping[str, Any]) -> None:
     _print(table, right={"#", "MACs", "est. instructions", "SRAM", "weights"})
 
 
+def rewriting(report: Mapping[str, Any], headline: str) -> None:
+    """What a rewriting gave, in a few lines."""
+    print(headline)
+    for stage in report["stages"]:
+        print(f"  {stage['name']}: operators {stage['first']} to {stage['last'] - 1}, {stage['weights']:,} bytes of weights in C")
+    arena = report["arena"]
+    print(f"  arena    {arena['after']:>12,} bytes of tensors, where TFLM needs {arena['before']:,} or more for the model as it was")
+    print(f"  model    {report['model_bytes']:>12,} bytes of flash, {report['original_bytes']:,} before")
+
+
 def front_table(points: Iterable[Point]) -> None:
     """The front of SRAM against work."""
     table = _table("schedule", "arena", "MACs executed", "MACs recomputed", "instructions (estimated)")
