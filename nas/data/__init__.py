@@ -35,16 +35,50 @@ def load(
         DataError: data is missing or damaged, or the classes do not match.
     """
     kind, _, rest = spec.partition(":")
-    shares = {"validation": validation, "test": test, "seed": seed}
+    shares = {"validation": validation, "test": test}
+    if kind == "tfds":
+        from nas.data.catalogue import load_named
+
+        return load_named(rest, size, channels, shares, seed)
+    if kind == "voc":
+        from nas.data.boxes import load_voc
+
+        return load_voc(Path(rest), _needed(size), channels, classes, shares, seed)
+    if kind == "coco":
+        from nas.data.boxes import load_coco
+
+        annotations, _, folder = rest.partition(":")
+        return load_coco(Path(annotations), Path(folder), _needed(size), channels, classes, shares, seed)
     if Path(kind).suffix == ".npz":
         from nas.data.npz import load_npz
 
-        _whole(spec, size=size, classes=classes)
-        return load_npz(Path(kind), rest or "x", **shares)
-    raise DataError(f"--data {spec}: no such file or folder")
+        _as_it_is(spec, size=size, classes=classes)
+        return load_npz(Path(kind), rest or "x", shares, seed)
+    return _folder(Path(spec), size, channels, classes, shares, seed)
 
 
-def _whole(spec: str, **options: object) -> None:
+def _folder(
+    folder: Path, size: tuple[int, int] | None, channels: int, classes: Sequence[str] | None, shares: dict[str, float], seed: int
+) -> Dataset:
+    if not folder.is_dir():
+        raise DataError(f"--data {folder}: no such file or folder")
+    if any(folder.glob("*/*.wav")):
+        from nas.data.mfcc import Mfcc
+        from nas.data.sounds import load_sounds
+
+        return load_sounds(folder, classes, shares, seed, Mfcc())
+    from nas.data.pictures import load_pictures
+
+    return load_pictures(folder, size, channels, classes, shares, seed)
+
+
+def _needed(size: tuple[int, int] | None) -> tuple[int, int]:
+    if size is None:
+        raise DataError("pictures with boxes differ in size: say --size HxW")
+    return size
+
+
+def _as_it_is(spec: str, **options: object) -> None:
     for name, value in options.items():
         if value is not None:
             raise DataError(f"--data {spec}: an archive comes as it is; leave out --{name}")

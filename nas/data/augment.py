@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
 from nas.data.dataset import Augment
 
-Augmentation = tf_keras.Sequential | Augment
+Augmentation: TypeAlias = "tf_keras.Sequential | Augment"
 """Layers that vary samples, or a function that varies samples and labels alike, such as boxes."""
 
 

@@ -26,7 +26,7 @@ class Split:
 
     Attributes:
         keys: what `read` needs to find each sample: indices or paths, [n].
-        labels: int32 [n] classes, or float32 [n, boxes, 5] of (class, left, top, right, bottom), unused rows of class -1.
+        labels: int32 [n] classes, or float32 [n, boxes, 6], see nas/data/boxes.py.
         read: a batch of keys -> float32 samples [batch, H, W, C].
     """
 
@@ -47,10 +47,13 @@ class Split:
             batches = batches.map(augment)  # in order, since its layers draw from one generator
         return batches.prefetch(2)
 
+    def subset(self, index: Array) -> Split:
+        """The samples of these numbers."""
+        return Split(self.keys[index], self.labels[index], self.read)
+
     def take(self, count: int, seed: int = 0) -> Split:
         """`count` samples at random, or all where there are fewer."""
-        chosen = np.random.default_rng(seed).permutation(len(self))[:count]
-        return Split(self.keys[chosen], self.labels[chosen], self.read)
+        return self.subset(np.random.default_rng(seed).permutation(len(self))[:count])
 
     def arrays(self) -> tuple[Array, Array]:
         """All samples, float32 [n, H, W, C], and their labels; for what fits in memory."""
@@ -86,6 +89,23 @@ def from_memory(x: Array) -> Callable[[tf.Tensor], tf.Tensor]:
     values = tf.constant(x)
     scale = 255.0 if x.dtype == np.uint8 else 1.0
     return lambda keys: tf.cast(tf.gather(values, keys), tf.float32) / scale
+
+
+def in_memory(x: Array, y: Array) -> Split:
+    """All samples of an array."""
+    return Split(np.arange(len(y)), y, from_memory(x))
+
+
+def completed(known: dict[str, Split], shares: dict[str, float], seed: int, groups: Array | None = None) -> dict[str, Split]:
+    """The splits there are, and those that are missing: shares of `train`, divided by `groups`, one per sample, or freely."""
+    missing = {name: share for name, share in shares.items() if name not in known}
+    if not missing:
+        return known
+    train = known["train"]
+    if groups is not None and len(groups) != len(train):
+        raise DataError(f"{len(groups)} groups for {len(train)} samples")
+    chosen = divide(np.arange(len(train)) if groups is None else groups, list(missing.values()), seed)
+    return known | {name: train.subset(index) for name, index in zip((*missing, "train"), chosen, strict=True)}
 
 
 def divide(groups: Sequence[Any] | Array, shares: Sequence[float], seed: int) -> list[Array]:

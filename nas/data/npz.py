@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from nas.data.dataset import DataError, Dataset, Split, divide, from_memory
+from nas.data.dataset import DataError, Dataset, completed, in_memory
 from tflm_mcunet.graph import Array
 
 Arrays = dict[str, Array]
@@ -16,7 +16,7 @@ CLASS_NAMES = ("classes", "class_names", "labels")
 GROUPS = ("groups", "group", "speaker")
 
 
-def load_npz(path: Path, array: str, *, validation: float, test: float, seed: int) -> Dataset:
+def load_npz(path: Path, array: str, shares: dict[str, float], seed: int) -> Dataset:
     """The data set in an archive.
 
     Samples are `x` (or `array`) with labels `y`, or `x_train` and `y_train` with `x_test` and `y_test` and, if there,
@@ -28,12 +28,20 @@ def load_npz(path: Path, array: str, *, validation: float, test: float, seed: in
         DataError: arrays are missing or do not fit each other.
     """
     arrays = _read(path)
-    if array == "x" and ("y_train" in arrays or "x_train" in arrays):
-        parts = {name: _samples(path, arrays, f"_{name}") for name in ("train", "validation", "test") if f"y_{name}" in arrays}
+    if array == "x" and "y_train" in arrays:
+        parts = {name: _samples(path, arrays, f"_{name}") for name in ("train", *shares) if f"y_{name}" in arrays}
     else:
         parts = {"train": _samples(path, {**arrays, "x": _named(path, arrays, array)}, "")}
+    classes = _classes(arrays)
+    shape = parts["train"][0].shape[1:]
+    for name, (x, y) in parts.items():
+        if y.size and not 0 <= y.min() <= y.max() < len(classes):
+            raise DataError(f"{path}: {name} has classes {y.min()} to {y.max()}, but there are {len(classes)} class names")
+        if x.shape[1:] != shape:
+            raise DataError(f"{path}: samples for {name} are {x.shape[1:]}, those to train on {shape}")
     groups = next((arrays[name] for name in GROUPS if name in arrays), None)
-    return _divided(path, parts, groups, _classes(arrays), {"validation": validation, "test": test}, seed)
+    splits = completed({name: in_memory(x, y) for name, (x, y) in parts.items()}, shares, seed, groups)
+    return Dataset(**splits, classes=classes, shape=shape)
 
 
 def _read(path: Path) -> Arrays:
@@ -77,31 +85,3 @@ def _classes(arrays: Arrays) -> tuple[str, ...]:
         return tuple(str(name) for name in named)
     labels = np.concatenate([value for name, value in arrays.items() if name == "y" or name.startswith("y_")])
     return tuple(str(number) for number in range(int(labels.max()) + 1))
-
-
-def _divided(
-    path: Path,
-    parts: dict[str, tuple[Array, Array]],
-    groups: Array | None,
-    classes: tuple[str, ...],
-    shares: dict[str, float],
-    seed: int,
-) -> Dataset:
-    x, y = parts["train"] if "train" in parts else (np.empty(0), np.empty(0))
-    for name, (samples, labels) in parts.items():
-        if labels.size and not 0 <= labels.min() <= labels.max() < len(classes):
-            raise DataError(f"{path}: {name} has class {labels.max()}, but there are {len(classes)} class names")
-        if samples.shape[1:] != x.shape[1:]:
-            raise DataError(f"{path}: samples for {name} are {samples.shape[1:]}, those to train on {x.shape[1:]}")
-    missing = [name for name in shares if name not in parts]
-    if groups is not None and len(groups) != len(y):
-        raise DataError(f"{path}: {len(groups)} groups for {len(y)} samples")
-    chosen = divide(np.arange(len(y)) if groups is None else groups, [shares[name] for name in missing], seed) if missing else []
-    reader = from_memory(x)
-    rest = chosen[-1] if chosen else np.arange(len(y))
-    splits = {"train": Split(rest, y[rest], reader)}
-    splits |= {name: Split(index, y[index], reader) for name, index in zip(missing, chosen, strict=False)}
-    for name in shares.keys() & parts.keys():
-        samples, labels = parts[name]
-        splits[name] = Split(np.arange(len(labels)), labels, from_memory(samples))
-    return Dataset(**splits, classes=classes, shape=x.shape[1:])
