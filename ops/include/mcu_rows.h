@@ -15,6 +15,13 @@
 #define MCU_ALIGNED(bytes)
 #endif
 
+/* A function that is not to be compiled into its callers, whose registers it would need. */
+#if defined(__GNUC__) || defined(__clang__)
+#define MCU_APART __attribute__((noinline, unused))
+#else
+#define MCU_APART
+#endif
+
 /* A tensor: `rows` rows of `row_bytes` bytes in the arena, or in flash where `constant` is set. Rows lie one after the other
    from `offset` on, or, where there are `places`, row r at places[r] * unit. */
 struct mcu_tensor {

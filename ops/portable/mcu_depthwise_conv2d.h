@@ -2,19 +2,31 @@
 #ifndef TFLM_MCUNET_DEPTHWISE_CONV2D_H
 #define TFLM_MCUNET_DEPTHWISE_CONV2D_H
 
-#include "mcu_fixed_point.h"
+#include "mcu_outputs.h"
 #include "mcu_rows.h"
 
-/* `weights` are [kernel_h][kernel_w][in_c * depth_multiplier]. */
+#define MCU_DEPTHWISE_ROWS 16   /* the most a window may have */
+#define MCU_DEPTHWISE_COLUMNS 4 /* computed together */
+
+/* `weights` are [in_c * depth_multiplier][kernel_h][kernel_w]. From output column `interior` on, `columns` windows lie inside the
+   image from left to right. */
 struct mcu_depthwise_conv2d {
     const struct mcu_tensor *input, *output;
     const int8_t *weights;
-    const int32_t *bias;
-    const int32_t *multiplier;
-    const int8_t *shift;
+    struct mcu_outputs outputs;
     int16_t in_h, in_w, in_c, out_w, depth_multiplier;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
-    int16_t in_zero, out_zero, out_min, out_max;
+    int16_t interior, columns;
+    int16_t in_zero;
+};
+
+/* The part of a window inside the image: `rows` rows at `row`, the first of which has the weights from tap `tap` on. Then
+   `columns` taps from `left` on, which lie `at` bytes into the rows. */
+struct mcu_depthwise_window {
+    const int8_t *row[MCU_DEPTHWISE_ROWS];
+    int32_t rows, tap;
+    int32_t left, columns;
+    ptrdiff_t at;
 };
 
 /* The first tap of a window from `origin` on that is not before the image. */
@@ -30,33 +42,113 @@ static inline int32_t mcu_end_tap(int32_t origin, int32_t dilation, int32_t size
     return inside < size ? inside : size;
 }
 
-static inline void mcu_depthwise_conv2d_pixel(const struct mcu_depthwise_conv2d *op, const unsigned char *arena, int32_t row,
-                                              int32_t column, int8_t *out)
+static inline void mcu_depthwise_rows(const struct mcu_depthwise_conv2d *op, const unsigned char *arena, int32_t row,
+                                      struct mcu_depthwise_window *window)
 {
-    const int32_t channels = op->in_c * op->depth_multiplier;
     const int32_t y = row * op->stride_h - op->pad_h;
+    const int32_t first = mcu_first_tap(y, op->dilation_h), end = mcu_end_tap(y, op->dilation_h, op->kernel_h, op->in_h);
+    int32_t ky;
+    for (ky = first; ky < end; ++ky) {
+        window->row[ky - first] = (const int8_t *)mcu_read(op->input, arena, y + ky * op->dilation_h);
+    }
+    window->rows = end > first ? end - first : 0;
+    window->tap = first * op->kernel_w;
+}
+
+static inline void mcu_depthwise_columns(const struct mcu_depthwise_conv2d *op, int32_t column, struct mcu_depthwise_window *window)
+{
     const int32_t x = column * op->stride_w - op->pad_w;
-    const int32_t first_y = mcu_first_tap(y, op->dilation_h);
-    const int32_t end_y = mcu_end_tap(y, op->dilation_h, op->kernel_h, op->in_h);
-    const int32_t first_x = mcu_first_tap(x, op->dilation_w);
-    const int32_t end_x = mcu_end_tap(x, op->dilation_w, op->kernel_w, op->in_w);
-    const ptrdiff_t tap_bytes = (ptrdiff_t)op->dilation_w * op->in_c;
-    int32_t c, in_channel, replica, ky, kx;
-    for (c = 0, in_channel = 0; in_channel < op->in_c; ++in_channel) {
-        for (replica = 0; replica < op->depth_multiplier; ++replica, ++c) {
-            uint32_t sum = (uint32_t)op->bias[c];
-            int32_t value;
-            for (ky = first_y; ky < end_y; ++ky) {
-                const int8_t *in = (const int8_t *)mcu_read(op->input, arena, y + ky * op->dilation_h);
-                const int8_t *weight = op->weights + ((ptrdiff_t)ky * op->kernel_w + first_x) * channels + c;
-                in += (x + first_x * op->dilation_w) * op->in_c + in_channel;
-                for (kx = first_x; kx < end_x; ++kx, in += tap_bytes, weight += channels) {
-                    sum += (uint32_t)((*in - op->in_zero) * *weight);
+    const int32_t end = mcu_end_tap(x, op->dilation_w, op->kernel_w, op->in_w);
+    window->left = mcu_first_tap(x, op->dilation_w);
+    window->columns = end > window->left ? end - window->left : 0;
+    window->at = (ptrdiff_t)(x + window->left * op->dilation_w) * op->in_c;
+}
+
+/* The sum of one channel. Inputs count from the zero point on, which is taken off with the sum of the weights. */
+MCU_APART static int32_t mcu_depthwise_single(const struct mcu_depthwise_conv2d *op, const struct mcu_depthwise_window *window,
+                                              int32_t in_channel, const int8_t *weights)
+{
+    const ptrdiff_t at = window->at + in_channel, tap = (ptrdiff_t)op->dilation_w * op->in_c;
+    const int32_t columns = window->columns, kernel_w = op->kernel_w;
+    const int8_t *const *row = window->row, *const *const end = row + window->rows;
+    int32_t sum = 0, total = 0;
+    weights += window->tap + window->left;
+    for (; row != end; ++row, weights += kernel_w) {
+        const int8_t *in = *row + at;
+        int32_t kx;
+        for (kx = 0; kx < columns; ++kx, in += tap) {
+            total += weights[kx];
+            sum += *in * weights[kx];
+        }
+    }
+    return sum - op->in_zero * total;
+}
+
+/* The sums of one channel for four columns, whose windows lie inside the image from left to right. */
+MCU_APART static void mcu_depthwise_four(const struct mcu_depthwise_conv2d *op, const struct mcu_depthwise_window *window,
+                                         int32_t in_channel, const int8_t *weights, int32_t *sums)
+{
+    const ptrdiff_t at = window->at + in_channel, tap = (ptrdiff_t)op->dilation_w * op->in_c;
+    const ptrdiff_t next = (ptrdiff_t)op->stride_w * op->in_c;
+    const int32_t kernel_w = op->kernel_w;
+    const int8_t *const *row = window->row, *const *const end = row + window->rows;
+    int32_t a = 0, b = 0, c = 0, d = 0, total = 0;
+    weights += window->tap;
+    for (; row != end; ++row) {
+        const int8_t *in = *row + at, *const last = weights + kernel_w;
+        for (; weights != last; ++weights, in += tap) {
+            const int32_t weight = *weights;
+            total += weight;
+            a += in[0] * weight;
+            b += in[next] * weight;
+            c += in[2 * next] * weight;
+            d += in[3 * next] * weight;
+        }
+    }
+    total *= op->in_zero;
+    sums[0] = a - total, sums[1] = b - total, sums[2] = c - total, sums[3] = d - total;
+}
+
+/* All channels of `count` columns from `column` on, one column at a time. */
+static inline void mcu_depthwise_singles(const struct mcu_depthwise_conv2d *op, struct mcu_depthwise_window *window, int32_t column,
+                                         int32_t count, int8_t *out)
+{
+    const struct mcu_outputs *outputs = &op->outputs;
+    const int32_t taps = op->kernel_h * op->kernel_w, zero = outputs->zero;
+    int32_t c, in_channel, replica;
+    for (; count > 0; --count, ++column) {
+        const int8_t *weights = op->weights;
+        mcu_depthwise_columns(op, column, window);
+        for (c = 0, in_channel = 0; in_channel < op->in_c; ++in_channel) {
+            for (replica = 0; replica < op->depth_multiplier; ++replica, ++c, weights += taps) {
+                const int32_t sum = mcu_depthwise_single(op, window, in_channel, weights);
+                *out++ = mcu_output(sum, outputs->bias[c], outputs->multiplier[c], outputs->shift[c], zero);
+            }
+        }
+    }
+}
+
+/* All channels of `count` interior columns from `column` on, a multiple of four. */
+static inline void mcu_depthwise_fours(const struct mcu_depthwise_conv2d *op, struct mcu_depthwise_window *window, int32_t column,
+                                       int32_t count, int8_t *out)
+{
+    const struct mcu_outputs *outputs = &op->outputs;
+    const int32_t taps = op->kernel_h * op->kernel_w, channels = op->in_c * op->depth_multiplier, zero = outputs->zero;
+    int32_t c, in_channel, replica, sums[MCU_DEPTHWISE_COLUMNS], i;
+    for (; count > 0; count -= MCU_DEPTHWISE_COLUMNS, column += MCU_DEPTHWISE_COLUMNS) {
+        const int8_t *weights = op->weights;
+        mcu_depthwise_columns(op, column, window);
+        for (c = 0, in_channel = 0; in_channel < op->in_c; ++in_channel) {
+            for (replica = 0; replica < op->depth_multiplier; ++replica, ++c, weights += taps) {
+                const int32_t bias = outputs->bias[c], multiplier = outputs->multiplier[c], shift = outputs->shift[c];
+                int8_t *to = out + c;
+                mcu_depthwise_four(op, window, in_channel, weights, sums);
+                for (i = 0; i < MCU_DEPTHWISE_COLUMNS; ++i, to += channels) {
+                    *to = mcu_output(sums[i], bias, multiplier, shift, zero);
                 }
             }
-            value = mcu_rescale((int32_t)sum, op->multiplier[c], op->shift[c]) + op->out_zero;
-            out[c] = (int8_t)mcu_clamp(value, op->out_min, op->out_max);
         }
+        out += MCU_DEPTHWISE_COLUMNS * channels;
     }
 }
 
@@ -64,12 +156,16 @@ static inline void mcu_depthwise_conv2d(const void *record, unsigned char *arena
 {
     const struct mcu_depthwise_conv2d *op = (const struct mcu_depthwise_conv2d *)record;
     const int32_t channels = op->in_c * op->depth_multiplier;
-    int32_t row, column;
+    const int32_t fours = op->columns & ~(MCU_DEPTHWISE_COLUMNS - 1), rest = op->interior + fours;
+    struct mcu_depthwise_window window;
+    int32_t row;
     for (row = first; row < last; ++row) {
         int8_t *out = (int8_t *)mcu_write(op->output, arena, row);
-        for (column = 0; column < op->out_w; ++column, out += channels) {
-            mcu_depthwise_conv2d_pixel(op, arena, row, column, out);
-        }
+        mcu_depthwise_rows(op, arena, row, &window);
+        mcu_depthwise_singles(op, &window, 0, op->interior, out);
+        mcu_depthwise_fours(op, &window, op->interior, fours, out + (ptrdiff_t)op->interior * channels);
+        mcu_depthwise_singles(op, &window, rest, op->out_w - rest, out + (ptrdiff_t)rest * channels);
+        mcu_outputs_clamp(&op->outputs, out, op->out_w * channels);
     }
 }
 

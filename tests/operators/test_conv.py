@@ -114,6 +114,37 @@ def test_depthwise_conv_2d() -> None:
     assert_bit_exact(models)
 
 
+def test_depthwise_conv_2d_with_tall_windows() -> None:
+    """More rows than the depthwise kernel keeps pointers of: a grouped convolution computes them."""
+    rng = np.random.default_rng(6)
+    sizes = itertools.product([(17, 1), (20, 3)], [1, 2])
+    assert_bit_exact(
+        [
+            convolution(rng, size=(19, 6), channels=3, outputs=outputs, depthwise=True, window=window, stride=(2, 1))
+            for window, outputs in sizes
+        ]
+    )
+
+
+def test_depthwise_conv_2d_of_many_columns() -> None:
+    """Blocks of columns, those left over and those at the edges, for every width."""
+    rng = np.random.default_rng(7)
+    models = [
+        convolution(
+            rng,
+            size=(4, width),
+            channels=int(rng.integers(1, 6)),
+            outputs=1,
+            depthwise=True,
+            window=(kernel, kernel),
+            stride=(stride, stride),
+            activation=str(rng.choice(list(ACTIVATIONS))),
+        )
+        for kernel, stride, width in itertools.product([2, 3, 5, 7], [1, 2], range(1, 16, 2))
+    ]
+    assert_bit_exact(models)
+
+
 def test_fully_connected() -> None:
     rng = np.random.default_rng(4)
     models = []

@@ -153,7 +153,7 @@ class _Writer:
         """One operator's record and its arrays, ready for the template."""
         record = op.record()
         name = f"{self.prefix}_op{position}"
-        fields = {key: self.value(f"{name}_{key}", value) for key, value in record.fields.items()}
+        fields = {key: self.value(f"{name}_{key.rpartition('.')[2]}", value) for key, value in record.fields.items()}
         if isinstance(op, Source):
             fields["supplier"] = f"&{self.prefix}_supplier"
         if op.scratch or op.scratch_per_step:

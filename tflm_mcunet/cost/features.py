@@ -38,11 +38,11 @@ class Tiling:
     taps: int = 1
 
 
-PLAIN = Tiling()
+PLAIN = Tiling(channels=4)
 DSP = Tiling(pixels=3, channels=2, taps=4)
 MVE = Tiling(pixels=4, channels=4, taps=16)
 COLUMNS, PLANES = 4, 4
-"""Columns of a block of the depthwise kernels for the DSP extension, and channels that they gather together."""
+"""Columns of a block of the depthwise kernels, portable and for the DSP extension; channels that the latter gather together."""
 
 
 CHUNK = 16
@@ -148,15 +148,7 @@ def _channels(op: Any) -> tuple[int, int]:
 def _depthwise(op: DepthwiseConv2D, block: int) -> Features:
     _, height, width, channels = op.output.nhwc
     if type(op) is DepthwiseConv2D:
-        values = {
-            "event": _up(op.steps, block),
-            "row": height,
-            "group": height * width,
-            "value": op.output.elements,
-            "mac": op.macs_executed,
-            "piece": op.axes[0].inside * width * channels,
-        }
-        return Features(_family(op), values)
+        return _depthwise_plain(op, block)
     if type(op).__name__ == "DepthwiseConv2DMve":
         return _depthwise_mve(op, block)
     kernel, stride = getattr(op, "kernel", max(op.window)), op.stride[0]
@@ -175,6 +167,23 @@ def _depthwise(op: DepthwiseConv2D, block: int) -> Features:
         "piece": copied[0] * across * _up(op.input(0).nhwc[3], PLANES),
     }
     return Features(_family(op, f"{kernel}x{kernel}/{stride}"), values)
+
+
+def _depthwise_plain(op: DepthwiseConv2D, block: int) -> Features:
+    _, height, width, channels = op.output.nhwc
+    fours = op.interior[1] // COLUMNS
+    lines = op.axes[0].inside * channels
+    values = {
+        "event": _up(op.steps, block),
+        "row": height,
+        "group": height * channels * fours,
+        "column": lines * fours,
+        "value": op.output.elements,
+        "mac": op.macs_of_fours,
+        "piece": lines * (width - COLUMNS * fours),
+        "single mac": op.macs_executed - op.macs_of_fours,
+    }
+    return Features(_family(op), values)
 
 
 def _depthwise_mve(op: Any, block: int) -> Features:

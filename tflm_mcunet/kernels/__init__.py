@@ -13,6 +13,8 @@ Variant = Callable[[Operator], Operator | None]
 
 def variants(features: Set[str]) -> tuple[Variant, ...]:
     """The variants that a target with these features can run, the fastest first."""
+    from tflm_mcunet.kernels import portable
+
     found: list[Variant] = []
     if "mve" in features:
         from tflm_mcunet.kernels import mve
@@ -22,7 +24,7 @@ def variants(features: Set[str]) -> tuple[Variant, ...]:
         from tflm_mcunet.kernels import dsp
 
         found += dsp.VARIANTS
-    return tuple(found)
+    return (*found, *portable.VARIANTS)
 
 
 def select_kernels(graph: Graph, features: Set[str]) -> Graph:

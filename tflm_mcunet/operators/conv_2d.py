@@ -8,12 +8,12 @@ from tflm_mcunet.operators.base import Record, activation_is_clamp, has_batch_on
 from tflm_mcunet.operators.convolution import (
     Convolution,
     bias_is_int32,
-    folded_bias,
     inputs_are_weights_and_bias,
     output_matches_window,
     rescaling_is_representable,
     scales_run_along_outputs,
     strides_are_positive,
+    sums_fit_32_bits,
     weights_are_constant,
     weights_are_int8,
     window_fits_16_bits,
@@ -47,6 +47,7 @@ class Conv2D(Convolution):
         scales_run_along_outputs,
         bias_is_int32,
         strides_are_positive,
+        sums_fit_32_bits,
         window_fits_16_bits,
         output_matches_window,
         activation_is_clamp,
@@ -65,25 +66,32 @@ class Conv2D(Convolution):
         return self.window == (1, 1) and self.groups == 1 and unpadded
 
     @property
+    def pixels(self) -> int:
+        """Pixels of a row that the kernel computes in one pass over the weights."""
+        return 2 if self.pointwise else 1
+
+    @property
+    def weight_bytes_fetched(self) -> int:
+        _, height, width, _ = self.output.nhwc
+        return height * -(-width // self.pixels) * self.weights.size
+
+    @property
     def scratch(self) -> int:
         return 0 if self.pointwise else self.weights[0].size
 
     def record(self) -> Record:
-        taps = self.weights.reshape(self.weights.shape[0], -1)
         return Record(
             "conv2d",
             {
                 "input": self.input(0),
                 "output": self.output,
-                "weights": self.weights,
-                "bias": folded_bias(self.bias, taps, self.input(0).zero_point),
+                **self.channel_fields(self.weights.reshape(self.weights.shape[0], -1), self.groups),
                 "in_c": self.input(0).nhwc[3],
                 "out_c": self.output.nhwc[3],
                 "group_in": self.weights.shape[3],
                 "group_out": self.output.nhwc[3] // self.groups,
                 "in_zero": self.input(0).zero_point,
                 **self.geometry,
-                **self.requantization,
             },
             function="mcu_conv2d_pointwise" if self.pointwise else "mcu_conv2d",
         )

@@ -14,6 +14,11 @@ from tflm_mcunet.graph import Array, Tensor
 from tflm_mcunet.operators.base import Clamped, Options
 from tflm_mcunet.operators.window import Axis, outputs_along, padded_axis
 
+BLOCK = 4
+"""Channels that ops/portable/mcu_channels.h computes together."""
+ANY_SHIFT, MOST_SHIFT = 64, 22
+"""Which shifts the fast requantisation of ops/portable/mcu_outputs.h takes, and what marks others."""
+
 
 def inputs_are_weights_and_bias(op: Convolution) -> str | None:
     """The inputs are data, weights and perhaps a bias."""
@@ -89,6 +94,12 @@ def bias_is_int32(op: Convolution) -> str | None:
     if bias is None or (bias.dtype == np.int32 and bias.constant and bias.elements == op.output.shape[-1]):
         return None
     return f"tensor {bias}"
+
+
+def sums_fit_32_bits(op: Convolution) -> str | None:
+    """An output sums fewer than 131,072 products."""
+    taps = op.weights.size // op.output.shape[-1]
+    return f"{taps}" if taps >= 1 << 17 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,6 +232,27 @@ class Convolution(Windowed):
             "out_max": high,
         }
 
+    def output_fields(self, bias: Array, bound: Array) -> dict[str, Any]:
+        """The fields of `struct mcu_outputs` for accumulators of no larger magnitude than `bound`, per channel."""
+        found = self.requantization
+        multiplier, shift = found["multiplier"], found["shift"]
+        right = (bound < 1 << 30) & (multiplier >= 0) & (shift <= 0) & (shift >= -MOST_SHIFT)
+        return {
+            "bias": bias,
+            "multiplier": multiplier,
+            "shift": np.where(right, -shift, shift - ANY_SHIFT).astype(np.int8),
+            "zero": found["out_zero"],
+            "least": found["out_min"],
+            "most": found["out_max"],
+        }
+
+    def channel_fields(self, weights: Array, groups: int = 1) -> dict[str, Any]:
+        """The fields of `struct mcu_channels` for weights [channels, taps], as a C designator names them."""
+        bias = folded_bias(self.bias, weights, self.input(0).zero_point)
+        bound = np.abs(bias.astype(np.int64)) + 128 * np.abs(weights.astype(np.int64)).sum(axis=1)
+        outputs = {f"channels.outputs.{key}": value for key, value in self.output_fields(bias, bound).items()}
+        return {"channels.weights": blocks(weights, groups), "channels.taps": weights.shape[1], **outputs}
+
     @property
     def macs(self) -> int:
         return self.output.elements * self.weights.size // self.output.shape[-1]
@@ -229,6 +261,14 @@ class Convolution(Windowed):
     def weight_bytes_fetched(self) -> int:
         """The portable kernels read one weight per multiplication."""
         return self.macs_executed
+
+
+def blocks(weights: Array, groups: int) -> Array:
+    """Weights [channels, taps] as blocks of four channels, [block, tap, channel]; zeros fill the last block of each group."""
+    channels, taps = weights.shape
+    grouped = weights.reshape(groups, channels // groups, taps)
+    filled = np.pad(grouped, ((0, 0), (0, -(channels // groups) % BLOCK), (0, 0)))
+    return np.ascontiguousarray(filled.reshape(-1, BLOCK, taps).transpose(0, 2, 1))
 
 
 def folded_bias(bias: Array, weights: Array, zero_point: int) -> Array:

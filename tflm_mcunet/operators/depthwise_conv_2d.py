@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_batch_one, has_one_output, is_int8
 from tflm_mcunet.operators.convolution import (
     Convolution,
@@ -14,10 +16,14 @@ from tflm_mcunet.operators.convolution import (
     rescaling_is_representable,
     scales_run_along_outputs,
     strides_are_positive,
+    sums_fit_32_bits,
     weights_are_constant,
     weights_are_int8,
     window_fits_16_bits,
 )
+
+ROWS, TAPS = 16, 1 << 16
+"""Windows have at most so many rows, and fewer taps than this, as ops/portable/mcu_depthwise_conv2d.h needs."""
 
 
 def weights_fit_multiplier(op: DepthwiseConv2D) -> str | None:
@@ -46,6 +52,7 @@ class DepthwiseConv2D(Convolution):
         scales_run_along_outputs,
         bias_is_int32,
         strides_are_positive,
+        sums_fit_32_bits,
         window_fits_16_bits,
         output_matches_window,
         activation_is_clamp,
@@ -67,18 +74,48 @@ class DepthwiseConv2D(Convolution):
     def describe(self) -> str:
         return super().describe() + (f" multiplier {self.depth_multiplier}" if self.depth_multiplier != 1 else "")
 
+    @property
+    def interior(self) -> tuple[int, int]:
+        """The first output column whose window lies inside the image from left to right, and how many there are."""
+        axis = self.axes[1]
+        first = min(-(-max(axis.before, 0) // axis.stride), axis.output)
+        end = min((axis.input - axis.reach + axis.before) // axis.stride + 1, axis.output)
+        return first, max(end - first, 0)
+
+    @property
+    def macs_of_fours(self) -> int:
+        """The part of macs_executed for which four columns share the loads of weights."""
+        return self.axes[0].inside * self.window[1] * (self.interior[1] & ~3) * self.output.nhwc[3]
+
+    @property
+    def weight_bytes_fetched(self) -> int:
+        return self.macs_executed - self.macs_of_fours * 3 // 4
+
+    @property
+    def tall(self) -> bool:
+        """Whether the window is too large for its own kernel: that of grouped convolutions takes it."""
+        height, width = self.window
+        return height > ROWS or height * width >= TAPS
+
+    @property
+    def scratch(self) -> int:
+        height, width = self.window
+        return height * width if self.tall else 0
+
     def record(self) -> Record:
-        return Record(
-            "depthwise_conv2d",
-            {
-                "input": self.input(0),
-                "output": self.output,
-                "weights": self.weights,
-                "bias": self.bias,
-                "in_c": self.input(0).nhwc[3],
-                "depth_multiplier": self.depth_multiplier,
-                "in_zero": self.input(0).zero_point,
-                **self.geometry,
-                **self.requantization,
-            },
-        )
+        weights = np.ascontiguousarray(self.weights.reshape(-1, self.output.nhwc[3]).T)
+        geometry = {
+            "input": self.input(0),
+            "output": self.output,
+            "in_c": self.input(0).nhwc[3],
+            "in_zero": self.input(0).zero_point,
+            **self.geometry,
+        }
+        if self.tall:
+            groups = {"out_c": self.output.nhwc[3], "group_in": 1, "group_out": self.depth_multiplier}
+            return Record("conv2d", {**geometry, **groups, **self.channel_fields(weights, self.input(0).nhwc[3])})
+        bound = np.abs(self.bias.astype(np.int64)) + 255 * np.abs(weights.astype(np.int64)).sum(axis=1)
+        outputs = {f"outputs.{key}": value for key, value in self.output_fields(self.bias, bound).items()}
+        interior, columns = self.interior
+        own = {"depth_multiplier": self.depth_multiplier, "interior": interior, "columns": columns}
+        return Record("depthwise_conv2d", {**geometry, **own, "weights": weights, **outputs})

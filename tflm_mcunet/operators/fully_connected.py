@@ -10,9 +10,9 @@ from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has
 from tflm_mcunet.operators.convolution import (
     Convolution,
     bias_is_int32,
-    folded_bias,
     inputs_are_weights_and_bias,
     rescaling_is_representable,
+    sums_fit_32_bits,
     weights_are_int8,
 )
 
@@ -60,6 +60,7 @@ class FullyConnected(Convolution):
         is_int8,
         weights_fit_input,
         weights_are_int8,
+        sums_fit_32_bits,
         weights_are_row_major,
         bias_is_int32,
         scales_agree,
@@ -72,6 +73,15 @@ class FullyConnected(Convolution):
     @classmethod
     def attributes(cls, options: Options) -> dict[str, Any]:
         return {"activation": options["FusedActivationFunction"], "format": options["WeightsFormat"]}
+
+    @property
+    def batches(self) -> int:
+        return self.output.elements // self.output.shape[-1]
+
+    @property
+    def weight_bytes_fetched(self) -> int:
+        """Two batches share a pass over the weights."""
+        return -(-self.batches // 2) * self.weights.size
 
     @property
     def steps(self) -> int:
@@ -96,11 +106,8 @@ class FullyConnected(Convolution):
             {
                 "input": self.input(0),
                 "output": self.output,
-                "weights": self.weights,
-                "bias": folded_bias(self.bias, self.weights, self.input(0).zero_point),
-                "batches": self.output.elements // self.output.shape[-1],
-                "in_c": self.weights.shape[1],
+                **self.channel_fields(self.weights),
+                "batches": self.batches,
                 "out_c": self.weights.shape[0],
-                **self.requantization,
             },
         )

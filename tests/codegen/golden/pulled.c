@@ -55,23 +55,29 @@ static const struct mcu_source pulled_op0 = {
 
 /* 1: CONV_2D tensor_4: 1x6x5x3 -> 1x3x3x4, 3x3 stride 2x2 RELU */
 static const int8_t pulled_op1_weights[108] = {
-    -113, -51, -55, 95, 105, -126, 0, 82, -94, 76, -97, -8, 81, -50, -40, -57, 56, -63,
-    125, -14, -6, 1, 21, 14, 2, 126, 78, 75, 51, 31, -41, 125, -9, -73, 88, -87,
-    91, 29, -98, -116, -14, -118, -91, 4, 120, -9, 79, 106, 82, 33, -15, 4, -60, -1,
-    -31, -64, 126, -124, -103, -78, 120, 49, 97, -76, 56, -33, -3, -127, 30, 84, 42, -88,
-    9, -59, 119, 97, -80, 2, 112, 89, 53, 36, -117, 62, -7, -104, -65, 10, 58, 2,
-    29, 95, 47, -35, 37, 25, -100, -112, 41, -29, 25, -45, -70, -89, -30, 81, -25, -31};
+    -113, 75, -31, 36, -51, 51, -64, -117, -55, 31, 126, 62, 95, -41, -124, -7, 105, 125,
+    -103, -104, -126, -9, -78, -65, 0, -73, 120, 10, 82, 88, 49, 58, -94, -87, 97, 2,
+    76, 91, -76, 29, -97, 29, 56, 95, -8, -98, -33, 47, 81, -116, -3, -35, -50, -14,
+    -127, 37, -40, -118, 30, 25, -57, -91, 84, -100, 56, 4, 42, -112, -63, 120, -88, 41,
+    125, -9, 9, -29, -14, 79, -59, 25, -6, 106, 119, -45, 1, 82, 97, -70, 21, 33,
+    -80, -89, 14, -15, 2, -30, 2, 4, 112, 81, 126, -60, 89, -25, 78, -1, 53, -31};
 static const int32_t pulled_op1_bias[4] = {
     -189, -80, -765, 1022};
 static const int32_t pulled_op1_multiplier[4] = {
     1975881728, 1268438272, 1143168128, 1151478400};
 static const int8_t pulled_op1_shift[4] = {
-    -7, -6, -6, -7};
+    7, 6, 6, 7};
 static const struct mcu_conv2d pulled_op1 = {
     .input = &pulled_t0,
     .output = &pulled_t1,
-    .weights = pulled_op1_weights,
-    .bias = pulled_op1_bias,
+    .channels.weights = pulled_op1_weights,
+    .channels.taps = 27,
+    .channels.outputs.bias = pulled_op1_bias,
+    .channels.outputs.multiplier = pulled_op1_multiplier,
+    .channels.outputs.shift = pulled_op1_shift,
+    .channels.outputs.zero = -128,
+    .channels.outputs.least = -128,
+    .channels.outputs.most = 127,
     .in_c = 3,
     .out_c = 4,
     .group_in = 3,
@@ -88,31 +94,23 @@ static const struct mcu_conv2d pulled_op1 = {
     .dilation_w = 1,
     .pad_h = 0,
     .pad_w = 1,
-    .multiplier = pulled_op1_multiplier,
-    .shift = pulled_op1_shift,
-    .out_zero = -128,
-    .out_min = -128,
-    .out_max = 127,
     .scratch = 0u,
 };
 
 /* 2: DEPTHWISE_CONV_2D tensor_7: 1x3x3x4 -> 1x3x3x4, 3x3 */
 static const int8_t pulled_op2_weights[36] = {
-    16, -15, -36, -66, -114, -25, 83, -103, -24, 119, 115, -73, -126, 44, -124, -51, -1, 95,
-    -104, 41, 8, -94, 88, 88, -4, 113, 27, 103, 117, 18, -56, -90, 16, -78, 64, 109};
+    16, -114, -24, -126, -1, 8, -4, 117, 16, -15, -25, 119, 44, 95, -94, 113, 18, -78,
+    -36, 83, 115, -124, -104, 88, 27, -56, 64, -66, -103, -73, -51, 41, 88, 103, -90, 109};
 static const int32_t pulled_op2_bias[4] = {
     -255, 52, -451, -320};
 static const int32_t pulled_op2_multiplier[4] = {
     1934569216, 2002478464, 2081753984, 1996113920};
 static const int8_t pulled_op2_shift[4] = {
-    -6, -6, -6, -7};
+    6, 6, 6, 7};
 static const struct mcu_depthwise_conv2d pulled_op2 = {
     .input = &pulled_t1,
     .output = &pulled_t2,
-    .weights = pulled_op2_weights,
-    .bias = pulled_op2_bias,
     .in_c = 4,
-    .depth_multiplier = 1,
     .in_zero = -128,
     .in_h = 3,
     .in_w = 3,
@@ -125,38 +123,47 @@ static const struct mcu_depthwise_conv2d pulled_op2 = {
     .dilation_w = 1,
     .pad_h = 1,
     .pad_w = 1,
-    .multiplier = pulled_op2_multiplier,
-    .shift = pulled_op2_shift,
-    .out_zero = 5,
-    .out_min = -128,
-    .out_max = 127,
+    .depth_multiplier = 1,
+    .interior = 1,
+    .columns = 1,
+    .weights = pulled_op2_weights,
+    .outputs.bias = pulled_op2_bias,
+    .outputs.multiplier = pulled_op2_multiplier,
+    .outputs.shift = pulled_op2_shift,
+    .outputs.zero = 5,
+    .outputs.least = -128,
+    .outputs.most = 127,
 };
 
 /* 3: FULLY_CONNECTED tensor_11: 1x3x3x4 -> 1x2 */
-static const int8_t pulled_op3_weights[72] = {
-    -31, 98, 120, 36, 21, 18, -112, -32, 123, -23, -73, -66, 54, -118, 120, 96, 17, -8,
-    67, 12, -6, -45, -14, 64, -113, -121, 56, -33, 77, -120, 104, -96, -21, 119, -100, 40,
-    58, -18, -107, 6, -17, 95, 46, -40, -113, 23, -56, 47, 93, -37, 103, 5, 8, 68,
-    74, 104, 127, -89, -22, 111, -49, -126, 19, 65, 62, 79, 37, -93, 89, -21, 89, 80};
+static const int8_t pulled_op3_weights[144] = {
+    -31, 58, 0, 0, 98, -18, 0, 0, 120, -107, 0, 0, 36, 6, 0, 0, 21, -17,
+    0, 0, 18, 95, 0, 0, -112, 46, 0, 0, -32, -40, 0, 0, 123, -113, 0, 0,
+    -23, 23, 0, 0, -73, -56, 0, 0, -66, 47, 0, 0, 54, 93, 0, 0, -118, -37,
+    0, 0, 120, 103, 0, 0, 96, 5, 0, 0, 17, 8, 0, 0, -8, 68, 0, 0,
+    67, 74, 0, 0, 12, 104, 0, 0, -6, 127, 0, 0, -45, -89, 0, 0, -14, -22,
+    0, 0, 64, 111, 0, 0, -113, -49, 0, 0, -121, -126, 0, 0, 56, 19, 0, 0,
+    -33, 65, 0, 0, 77, 62, 0, 0, -120, 79, 0, 0, 104, 37, 0, 0, -96, -93,
+    0, 0, -21, 89, 0, 0, 119, -21, 0, 0, -100, 89, 0, 0, 40, 80, 0, 0};
 static const int32_t pulled_op3_bias[2] = {
     -457, -3597};
 static const int32_t pulled_op3_multiplier[2] = {
     1832519293, 1832519293};
 static const int8_t pulled_op3_shift[2] = {
-    -8, -8};
+    8, 8};
 static const struct mcu_fully_connected pulled_op3 = {
     .input = &pulled_t2,
     .output = &pulled_t3,
-    .weights = pulled_op3_weights,
-    .bias = pulled_op3_bias,
+    .channels.weights = pulled_op3_weights,
+    .channels.taps = 36,
+    .channels.outputs.bias = pulled_op3_bias,
+    .channels.outputs.multiplier = pulled_op3_multiplier,
+    .channels.outputs.shift = pulled_op3_shift,
+    .channels.outputs.zero = -7,
+    .channels.outputs.least = -128,
+    .channels.outputs.most = 127,
     .batches = 1,
-    .in_c = 36,
     .out_c = 2,
-    .multiplier = pulled_op3_multiplier,
-    .shift = pulled_op3_shift,
-    .out_zero = -7,
-    .out_min = -128,
-    .out_max = 127,
 };
 
 /* ---- schedule ---- */

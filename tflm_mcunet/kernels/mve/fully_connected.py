@@ -27,10 +27,6 @@ class FullyConnectedMve(FullyConnected):
         return matrix.stream(self.channels)
 
     @property
-    def batches(self) -> int:
-        return self.output.elements // self.output.shape[-1]
-
-    @property
     def weight_bytes_fetched(self) -> int:
         return (self.batches // 4 + self.batches % 4) * self.stream.nbytes
 
