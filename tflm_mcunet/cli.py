@@ -50,6 +50,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_verify(commands)
     _add_bench(commands)
     _add_analyze(commands)
+    _add_compare(commands)
+    _add_evaluate(commands)
     _add_rewrite(commands)
     _add_search(commands)
     _add_train(commands)
@@ -86,10 +88,17 @@ def _add(commands: Any, name: str, summary: str, function: Callable[[argparse.Na
     return command
 
 
-def _add_model(commands: Any, name: str, summary: str, function: Callable[[argparse.Namespace], Any], example: str,
-               *, minimize: str = "latency") -> Any:  # fmt: skip
+def _add_model(
+    commands: Any, name: str, summary: str, function: Callable[[argparse.Namespace], Any], example: str, minimize: str = "latency"
+) -> Any:
     command = _add(commands, name, summary, function, f"model.tflite {example}".rstrip())
     command.add_argument("model", metavar="MODEL", help="int8 .tflite file")
+    _add_compilation(command, minimize)
+    return command
+
+
+def _add_compilation(command: Any, minimize: str = "latency") -> None:
+    """How a model is compiled."""
     command.add_argument("--target", metavar="NAME", help="board or core (default: generic, or the core of --on)")
     command.add_argument("--name", metavar="PREFIX", help="prefix of the C symbols (default: the file's name)")
     command.add_argument("--sram", metavar="BYTES", help="limit of the arena, such as 65536 or 64KB (default: the board's)")
@@ -104,7 +113,6 @@ def _add_model(commands: Any, name: str, summary: str, function: Callable[[argpa
     command.add_argument("--export", choices=EXPORTS, help="write a project of this ecosystem, with an example")
     command.add_argument("--with", dest="extras", default="", metavar="LIST", help=f"extras: {', '.join(EXTRAS)}")
     command.add_argument("--verbose", "-v", action="store_true", help="show the graph after each pass, the schedule and the plan")
-    return command
 
 
 def _add_compile(commands: Any) -> None:
@@ -130,6 +138,32 @@ def _add_analyze(commands: Any) -> None:
     command = _add_model(commands, "analyze", summary, analyze_model, "--target stm32f746")
     command.add_argument("--pareto", action="store_true", help="the front of SRAM against work instead of one schedule")
     command.add_argument("--plot", metavar="FILE", help="with --pareto: also draw it (.png, .svg or .pdf)")
+    command.add_argument("--html", metavar="FILE", help="write all of it as one page, with other schedules and the front")
+    command.add_argument("--full", action="store_true", help="show what --html writes here, too")
+    command.add_argument("--on", metavar="CORE", help="with --html or --full: measure on this emulated core, too")
+    _add_data(command, "with --html or --full: labelled data to evaluate")
+
+
+def _add_data(command: Any, summary: str, **more: Any) -> None:
+    command.add_argument("--data", metavar="PATH", help=f"{summary} (.npz, or a folder of pictures per class)", **more)
+    command.add_argument("--array", metavar="NAME", help="data: the array of samples, where it is not called x or x_test")
+    command.add_argument("--pixels", default="auto", choices=("auto", "raw", "0..1", "-1..1"), help="data: what pixels stand for")
+    command.add_argument("--limit", type=_count, metavar="N", help="data: so many samples, evenly spread (default: all)")
+    command.add_argument("--tflm-samples", type=int, default=300, metavar="N", help="data: so many in TFLM, too (default: 300)")
+
+
+def _add_compare(commands: Any) -> None:
+    summary = "line up models, schedules (model.tflite:stream) or compiled folders"
+    command = _add(commands, "compare", summary, compare_models, "a.tflite a.tflite:stream b.tflite --target stm32f746")
+    command.add_argument("models", metavar="MODEL", nargs="+", help="int8 .tflite file, with :SCHEDULE behind it, or a folder")
+    command.add_argument("--html", metavar="FILE", help="also write it as a page")
+    _add_compilation(command)
+
+
+def _add_evaluate(commands: Any) -> None:
+    summary = "accuracy of the generated code on labelled data, and agreement with TFLM"
+    command = _add_model(commands, "evaluate", summary, evaluate_model, "--data test.npz")
+    _add_data(command, "labelled data", required=True)
 
 
 def _add_search(commands: Any) -> None:
@@ -152,7 +186,7 @@ def _add_rewrite(commands: Any) -> None:
     command = _add_model(commands, "rewrite", summary, rewrite_model, "--out small.tflite --target stm32f746", minimize="sram")
     command.add_argument("--out", required=True, metavar="FILE.tflite", help="the model; its C goes to FILE_stages beside it")
     regions = command.add_argument_group("which operators (default: those that shrink the arena most)")
-    regions.add_argument("--region", action="append", default=[], metavar="FIRST:LAST", help="these, without LAST; may be repeated")
+    regions.add_argument("--region", action="append", default=[], metavar="FIRST:LAST", help="these (LAST excluded); repeatable")
     regions.add_argument("--everything", action="store_true", help="all of them")
 
 
@@ -173,7 +207,7 @@ def _factor(text: str) -> float:
 
 
 def _chosen(options: argparse.Namespace) -> Options:
-    on = getattr(options, "on", "host")
+    on = getattr(options, "on", None) or "host"
     return Options(
         target=options.target or ("generic" if on == "host" else on),
         name=options.name,
@@ -247,6 +281,11 @@ def analyze_model(options: argparse.Namespace) -> None:
     if options.pareto or options.plot:
         _show_front(options)
         return
+    if options.html or options.full:
+        from tflm_mcunet.report.commands import analyze_in_full
+
+        analyze_in_full(options, _chosen(options))
+        return
     compiled = _compiled(options)
     if options.json:
         _print_json(compiled.report)
@@ -254,6 +293,20 @@ def analyze_model(options: argparse.Namespace) -> None:
         from tflm_mcunet.report.terminal import analysis
 
         analysis(compiled.report)
+
+
+def compare_models(options: argparse.Namespace) -> None:
+    """`compare`: figures side by side."""
+    from tflm_mcunet.report.commands import compare
+
+    compare(options, _chosen(options))
+
+
+def evaluate_model(options: argparse.Namespace) -> int:
+    """`evaluate`: status 1 where any byte differs from TFLM."""
+    from tflm_mcunet.report.commands import evaluate
+
+    return evaluate(options, _chosen(options))
 
 
 def _show_front(options: argparse.Namespace) -> None:

@@ -49,7 +49,12 @@ class Program:
 
 
 def build(
-    model: bytes, source: str = "model", options: Options | None = None, trace: Callable[[str], None] | None = None
+    model: bytes,
+    source: str = "model",
+    options: Options | None = None,
+    trace: Callable[[str], None] | None = None,
+    *,
+    must_fit: bool = True,
 ) -> Program:
     """Compiles the bytes of a .tflite.
 
@@ -57,6 +62,7 @@ def build(
         source: the name of its file, for messages and the C prefix.
         options: how; the defaults of Options where None.
         trace: gets the graph after each pass, the schedule and the plan as text.
+        must_fit: raise where the target's memory is too small; reports show by how much instead.
 
     Raises:
         Error: the model is damaged, asks for what is not supported, or does not fit.
@@ -70,10 +76,12 @@ def build(
     if trace is not None:
         trace(f"schedule: {schedule}\nplan: {plan}")
     wide = any(tensor.dtype != np.int8 for tensor in (*original.inputs, *original.outputs))
-    check_sram(plan.arena, plan.lower_bound, options, wide, lambda other: _planned(original, other).plan.arena)
+    if must_fit:
+        check_sram(plan.arena, plan.lower_bound, options, wide, lambda other: _planned(original, other).plan.arena)
     notes = {"model": source, "target": options.target, "compiler": f"tflm-mcunet {__version__}"}
     emission = emit(planned.graph, planned.lowered, schedule, plan, prefix, notes, options.extras, options.stage)
-    check_flash(emission.constant_bytes, options)
+    if must_fit:
+        check_flash(emission.constant_bytes, options)
     return Program(prefix, options, original, planned, emission)
 
 

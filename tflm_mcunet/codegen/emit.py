@@ -39,11 +39,20 @@ C_TYPES = {
 
 
 @dataclass(frozen=True)
+class Code:
+    """What one operator became: the C function that computes it, and the bytes of constants that it brought."""
+
+    kernel: str
+    constant_bytes: int
+
+
+@dataclass(frozen=True)
 class Emission:
-    """The generated files by name, and the bytes of constant data among them."""
+    """The generated files by name, the bytes of constant data among them, and the code of every operator."""
 
     files: dict[str, str]
     constant_bytes: int
+    operators: tuple[Code, ...]
 
 
 @cache
@@ -96,7 +105,7 @@ def emit(
     files = {f"{prefix}{suffix}": _templates().get_template(f"model{suffix}.j2").render(values) for suffix in (".h", ".c")}
     for header in _closure([*headers, "mcu_camera.h"] if "camera" in extras else headers):
         files[header] = (_kernel_headers()[header]).read_text()
-    return Emission(files, writer.constant_bytes)
+    return Emission(files, writer.constant_bytes, tuple(Code(op["function"], op["constant_bytes"]) for op in operators))
 
 
 def _loop(loop: Any) -> dict[str, Any]:
@@ -151,7 +160,7 @@ class _Writer:
 
     def operator(self, position: int, op: Operator) -> dict[str, Any]:
         """One operator's record and its arrays, ready for the template."""
-        record = op.record()
+        record, before = op.record(), self.constant_bytes
         name = f"{self.prefix}_op{position}"
         fields = {key: self.value(f"{name}_{key.rpartition('.')[2]}", value) for key, value in record.fields.items()}
         if isinstance(op, Source):
@@ -171,6 +180,7 @@ class _Writer:
             "comment": _operator_comment(op),
             "block": self.schedule.block[position],
             "steps": op.steps,
+            "constant_bytes": self.constant_bytes - before,
         }
 
     def value(self, name: str, value: Any) -> str:

@@ -72,6 +72,11 @@ class Image:
                 totals[piece.section] += piece.size
         return Sizes(**totals)
 
+    def code(self, owner: str) -> dict[str, int]:
+        """Bytes of .text of each function that `owner` brought; every function has a section of its own."""
+        pieces = [piece for piece in self.pieces if piece.section == "text" and piece.owner == owner]
+        return {self.function_at(piece.address & ~1): piece.size for piece in pieces}
+
     @cached_property
     def _starts(self) -> list[int]:
         return sorted(self.functions)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ class Execution:
         counts: instructions of the first sample's inference, or None where they were not asked for.
         modelled_cycles: of that inference on a Cortex-M4 without wait states, a model (cycles.py); None on other cores.
         profile: the same by operator, where it was asked for.
+        code: bytes of .text of each C function of the generated code.
     """
 
     core: str
@@ -51,6 +52,7 @@ class Execution:
     counts: Counts | None
     modelled_cycles: int | None = None
     profile: Profile | None = None
+    code: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def instructions(self) -> int:
@@ -127,6 +129,7 @@ def _run_in(
         counts,
         cycles.modelled_cycles(timed, Part(counts.addresses, counts.taken)) if counts and timed else None,
         split(counts, max(events, default=-1) + 1, timed) if counts and events is not None else None,
+        image.code("model"),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from tflm_mcunet import cost
 from tflm_mcunet.compiler import Program
 from tflm_mcunet.operators.base import Operator
+from tflm_mcunet.report.verdict import verdict
 
 
 def report(program: Program) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def report(program: Program) -> dict[str, Any]:
             "weights": program.emission.constant_bytes,
             "weight_bytes_fetched": sum(op.weight_bytes_fetched for op in operators),
         },
+        "verdict": verdict(program.options, program.plan.arena, program.emission.constant_bytes),
         "estimate": _total(program, estimates),
         "stages": _stages(program),
         "operators": [_operator(program, position, op) | estimates[position] for position, op in enumerate(operators)],
@@ -66,13 +68,23 @@ def _operator(program: Program, position: int, op: Operator) -> dict[str, Any]:
         "inputs": [list(t.shape) for t in op.present_inputs if not t.constant],
         "outputs": [list(t.shape) for t in op.outputs],
         "details": op.describe(),
+        "reads_from": _reads_from(program, position),
+        "kernel": program.emission.operators[position].kernel,
         "macs": op.macs,
         "macs_executed": op.macs_executed,
         "sram": program.planned.live_bytes[position],
         "scratch": op.scratch + op.scratch_per_step * program.schedule.block[position],
         "weights": sum(t.bytes for t in op.present_inputs if t.constant),
         "weight_bytes_fetched": op.weight_bytes_fetched,
+        "flash": program.emission.operators[position].constant_bytes,
     }
+
+
+def _reads_from(program: Program, position: int) -> list[int]:
+    """Operators whose outputs it reads, as positions in the list of operators."""
+    operators = program.lowered.network.operators
+    read = {access.tensor for access in operators[position].reads}
+    return [index for index, op in enumerate(operators[:position]) if read & {access.tensor for access in op.writes}]
 
 
 def _estimate(program: Program, position: int, op: Operator) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -10,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tflm_mcunet.front import Point
+from tflm_mcunet.report.verdict import sentence
 from tflm_mcunet.targets import Target
 
-WIDTH = 110
+WIDTH = 120
 """Columns that tables may take even where the terminal has fewer: long lines say more than cells cut short."""
 
 
@@ -31,15 +33,88 @@ def summary(report: Mapping[str, Any], headline: str) -> None:
         print(f"           {estimate['modelled_cycles']:>12,} estimated cycles of a modelled Cortex-M4 without wait states")
 
 
-def analysis(report: Mapping[str, Any]) -> None:
-    """The whole report."""
+def analysis(report: Mapping[str, Any], measured: Mapping[str, Any] | None = None) -> None:
+    """The whole report, with the instructions of every operator where they were measured."""
     summary(report, f"{report['model']} for {report['target']}")
-    table = _table("#", "operator", "output", "details", "MACs", "est. instructions", "SRAM", "weights")
+    print(f"  verdict  {sentence(report['verdict'], report['target'])}")
+    figures = ["MACs", "est. instructions", *["instructions"] * (measured is not None), "SRAM", "weights"]
+    table = _table("#", "operator", "output", "details", *figures, "")
     for number, op in enumerate(report["operators"]):
         shape = " ".join("x".join(map(str, s)) for s in op["outputs"])
-        figures = (f"{op[key]:,}" for key in ("macs", "estimated_instructions", "sram", "weights"))
-        table.add_row(str(number), op["kind"], shape, op["details"], *figures)
-    _print(table, right={"#", "MACs", "est. instructions", "SRAM", "weights"})
+        cells = [op["macs"], op["estimated_instructions"]]
+        cells += [measured["operators"][number]["instructions"]] if measured else []
+        cells += [op["sram"], op["weights"]]
+        bar = _bar(op["sram"], report["sram"]["arena"])
+        table.add_row(str(number), op["kind"], shape, op["details"], *(f"{cell:,}" for cell in cells), bar)
+    _print(table, right={"#", *figures}, whole={"operator", ""})
+
+
+BARS = " ▏▎▍▌▋▊▉█"
+BAR = 10
+
+
+def _bar(value: int, whole: int) -> str:
+    """A bar of up to BAR characters."""
+    eighths = round(8 * BAR * value / max(whole, 1))
+    return "█" * (eighths // 8) + BARS[eighths % 8].strip()
+
+
+def full_analysis(found: Mapping[str, Any]) -> None:
+    """All that the page about a model shows."""
+    analysis(found["report"], found["measured"])
+    table = _table("schedule", "arena", "lower bound", "MACs recomputed", "instructions (estimated)", "arena over time")
+    most = max(way["arena"] for way in found["memory"])
+    for way in found["memory"]:
+        figures = (way[key] for key in ("arena", "lower_bound", "macs_recomputed", "estimated_instructions"))
+        table.add_row(way["schedule"], *(f"{figure:,}" for figure in figures), _heights(way, most))
+    _print(table, right={"arena", "lower bound", "MACs recomputed", "instructions (estimated)"})
+    front_table(Point(**point) for point in found["front"])
+    if found.get("accuracy"):
+        evaluation(found["accuracy"])
+
+
+COLUMNS = 32
+HEIGHTS = "▁▂▃▄▅▆▇█"
+
+
+def _heights(way: Mapping[str, Any], most: int) -> str:
+    """The bytes that are kept over time, `most` being the highest column; each shows the worst moment of its part."""
+    kept = [0] * way["moments"]
+    for buffer in way["buffers"]:
+        for first, _, moments, size in buffer["rectangles"]:
+            for moment in range(first, first + moments):
+                kept[moment] += size
+    edges = [round(part * len(kept) / COLUMNS) for part in range(COLUMNS + 1)]
+    columns = [max(kept[first : max(last, first + 1)], default=0) for first, last in pairwise(edges)]
+    return "".join(HEIGHTS[min(round(8 * column / max(most, 1)), 8) - 1] if column else " " for column in columns)
+
+
+def comparison(found: Mapping[str, Any]) -> None:
+    """Figures in lines, candidates in columns, the best of each line in bold."""
+    table = _table("", *(item["name"] for item in found["items"]))
+    for key, label in found["figures"].items():
+        values = [item["figures"][key] for item in found["items"]]
+        table.add_row(label, *(f"[bold]{value:,}[/]" if value == min(values) else f"{value:,}" for value in values))
+    _print(table, right={item["name"] for item in found["items"]}, whole={""})
+    for item in found["items"]:
+        print(f"{item['name']} {sentence(item['verdict'], found['target'])}")
+
+
+def evaluation(found: Mapping[str, Any]) -> None:
+    """Accuracy, agreement with TFLM, and the confusion matrix where it is small enough to read."""
+    print(f"accuracy {found['accuracy']:.2%}: {found['correct']:,} of {found['samples']:,} samples are right")
+    tflm = found["tflm"]
+    if tflm["samples"]:
+        agrees = f"{tflm['differing']:,} differ" if tflm["differing"] else "none differs"
+        print(f"TFLM on {tflm['samples']:,} of them: {tflm['bytes']:,} bytes, {agrees}")
+    if len(found["classes"]) <= LARGEST_MATRIX:
+        table = _table("is \\ said", *found["classes"])
+        for name, row in zip(found["classes"], found["confusion"], strict=True):
+            table.add_row(name, *(str(count) if count else "·" for count in row))
+        _print(table, right=set(found["classes"]))
+
+
+LARGEST_MATRIX = 16
 
 
 def rewriting(report: Mapping[str, Any], headline: str) -> None:
@@ -48,7 +123,9 @@ def rewriting(report: Mapping[str, Any], headline: str) -> None:
     for stage in report["stages"]:
         print(f"  {stage['name']}: operators {stage['first']} to {stage['last'] - 1}, {stage['weights']:,} bytes of weights in C")
     arena = report["arena"]
-    print(f"  arena    {arena['after']:>12,} bytes of tensors, where TFLM needs {arena['before']:,} or more for the model as it was")
+    print(
+        f"  arena    {arena['after']:>12,} bytes of tensors, where TFLM needs {arena['before']:,} or more for the model as it was"
+    )
     print(f"  model    {report['model_bytes']:>12,} bytes of flash, {report['original_bytes']:,} before")
 
 
@@ -88,9 +165,10 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _print(table: Table, right: Iterable[str] = ()) -> None:
+def _print(table: Table, right: Iterable[str] = (), whole: Iterable[str] = ()) -> None:
+    """Numbers stand on the `right`; these and what must be `whole` stay on one line."""
     for column in table.columns:
+        column.no_wrap = str(column.header) in {*right, *whole}
         if str(column.header) in right:
             column.justify = "right"
-            column.no_wrap = True
     Console(width=max(Console().width, WIDTH)).print(table)

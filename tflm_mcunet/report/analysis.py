@@ -1,0 +1,87 @@
+"""Everything that the page about one model shows, as data: docs/schemas/analysis.schema.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from tflm_mcunet import targets
+from tflm_mcunet.compiled import Compiled
+from tflm_mcunet.compiler import build
+from tflm_mcunet.errors import Error
+from tflm_mcunet.fit import DoesNotFit
+from tflm_mcunet.front import front
+from tflm_mcunet.options import Options
+from tflm_mcunet.report.timeline import timeline
+
+WAYS = ("layer", "patch", "stream")
+"""Schedules that are shown side by side, each with the least SRAM that it reaches."""
+
+Say = Callable[[str], None]
+
+
+def analyze(
+    model: bytes, source: str, options: Options, *, on: str | None = None, say: Say = lambda text: None
+) -> dict[str, Any]:
+    """The report of the model as the options choose it, SRAM over time, other schedules, and the front of SRAM against work.
+
+    A model that does not fit is analysed all the same: `problem` then says by how much it misses and what would help.
+
+    Args:
+        on: emulated core on which one inference is measured too.
+        say: is told what is being done.
+
+    Raises:
+        Error: the model cannot be compiled, or a tool to measure with is missing.
+    """
+    with ProcessPoolExecutor() as pool:
+        ways = {way: pool.submit(_least, model, source, options, way) for way in WAYS}
+        points = pool.submit(front, model, source, options)
+        say("compiling")
+        compiled = Compiled(model, build(model, source, options, must_fit=False))
+        measured = None
+        if on is not None:
+            say(f"measuring on {on}")
+            measured = _measured(compiled, on)
+        say("comparing schedules")
+        program = compiled.program
+        return {
+            "report": compiled.report,
+            "board": targets.as_dict(options.board),
+            "problem": _problem(model, source, options) if not compiled.report["verdict"]["fits"] else None,
+            "memory": [
+                timeline(program.planned, options, "chosen"),
+                *(found for way in WAYS if (found := ways[way].result()) is not None),
+            ],
+            "front": [point.as_dict() for point in points.result()],
+            "measured": measured,
+        }
+
+
+def _least(model: bytes, source: str, options: Options, way: str) -> dict[str, Any] | None:
+    """The smallest arena that a schedule reaches; None where the model has no part that it could run."""
+    changes: dict[str, Any] = {"input": "whole"} if way == "patch" else {"patches": None, "patch_depth": None}
+    chosen = replace(options, schedule=way, minimize="sram", macs_budget=1.0, **changes)
+    try:
+        return timeline(build(model, source, chosen, must_fit=False).planned, chosen, way)
+    except Error:
+        return None
+
+
+def _problem(model: bytes, source: str, options: Options) -> str:
+    """What `compile` says about a model that does not fit."""
+    try:
+        build(model, source, options)
+    except DoesNotFit as error:
+        return str(error)
+    raise AssertionError("the verdict and the compiler disagree")
+
+
+def _measured(compiled: Compiled, on: str) -> dict[str, Any]:
+    """What `bench --profile` prints, and the code of every C function."""
+    from tflm_mcunet.report.measurement import as_dict
+
+    execution = compiled.bench(on=on, profile=True)
+    return {**as_dict(compiled.report, execution, profile=True), "code": dict(execution.code)}
