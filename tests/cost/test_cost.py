@@ -13,7 +13,7 @@ from benchmarks.cost.fit import Sample, errors, estimate, fit, nonnegative
 from tests.models import small_network
 from tflm_mcunet import cost, targets
 from tflm_mcunet.compiled import Compiled
-from tflm_mcunet.operators.conv_2d import Conv2D
+from tflm_mcunet.kernels.portable import Conv2DPairs
 
 CORES = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m55")
 MODEL = Path(__file__).parents[2] / "examples" / "fashion_mnist" / "model.tflite"
@@ -52,7 +52,7 @@ def test_more_events_take_longer(core: str) -> None:
 
 def test_features_count_the_work() -> None:
     op = compiled("generic").program.lowered.operators[0]
-    assert type(op) is Conv2D
+    assert type(op) is Conv2DPairs
     _, height, width, _ = op.output.nhwc
     whole, rows = cost.features(op, height).values, cost.features(op, 1).values
     assert (whole["event"], rows["event"]) == (1, height)
