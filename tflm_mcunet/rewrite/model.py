@@ -127,10 +127,9 @@ class Model:
 
     # ---- edited copies ----
 
-    def extract(self, region: Region) -> bytes:
-        """A .tflite of its own that computes the region's outputs from its inputs."""
-        operators = self.operators[region.first : region.last]
-        graph = self._with_operators(operators, self.reads(region), self.writes(region))
+    def extract(self, region: Region, inputs: Iterable[int], outputs: Iterable[int]) -> bytes:
+        """A .tflite of its own that computes `outputs` from `inputs` with the region's operators."""
+        graph = self._with_operators(self.operators[region.first : region.last], inputs, outputs)
         root = self.root.copy()
         for slot in (OLD_METADATA, METADATA, SIGNATURES):
             if root.has(slot):

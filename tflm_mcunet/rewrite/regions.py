@@ -45,10 +45,9 @@ class Regions:
 
     def _fault(self, index: int) -> str | None:
         region = Region(index, index + 1)
-        if not self.model.reads(region) or not self.model.writes(region):
-            return None  # a constant, or dead: folded away with its neighbours, or refused with them
+        inputs = self.model.reads(region) or self.model.inputs[:1]  # of constants alone: folded away with its neighbours
         try:
-            for op in read(self.model.extract(region), "operator").operators:
+            for op in read(self.model.extract(region, inputs, self.model.operators[index].vector(2).values()), "operator").operators:
                 op.check()
         except Error as error:
             return re.sub(r"^operator \d+", f"operator {index}", str(error))
@@ -102,7 +101,7 @@ class Regions:
         if not reads or not writes:
             return
         passes = PASSES if self.options.dead_channels else tuple(p for p in PASSES if p is not remove_dead_channels)
-        lowered = lower(rewrite(read(self.model.extract(run), "region"), passes))
+        lowered = lower(rewrite(read(self.model.extract(run, reads, writes), "region"), passes))
         ends = [run.first, *(run.first + op.index + 1 for op in lowered.operators)]
         peaks = _least(StagePeaks(lowered.network).peak)
         before = np.maximum.accumulate(self.live)  # the moment before operator i has number i, that of operator i number i + 1
