@@ -1,8 +1,9 @@
-"""CONV_2D of one group in blocks of three pixels by two channels (ops/dsp/mcu_conv2d_dsp.h)."""
+"""CONV_2D of one group in blocks of one to three pixels by two channels (ops/dsp/mcu_conv2d_dsp.h)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
@@ -12,15 +13,32 @@ from tflm_mcunet.kernels.dsp import packing
 from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.conv_2d import Conv2D
 
-ROWS = 12
-"""Windows have at most so many rows, as in ops/dsp/mcu_conv2d_dsp.h."""
+ROWS, STRIP = 24, 6
+"""The windows of a strip need at most so many image rows, and it has at most so many output rows: ops/dsp/mcu_conv2d_dsp.h."""
+FIRST_QUAD = 24
+"""Bytes of expanded pixels that are read in any case."""
 
 
 @dataclass(frozen=True, eq=False)
 class Conv2DDsp(Conv2D):
-    """A convolution of one group; the window is one segment per kernel row, or gathered into one."""
+    """A convolution of one group; the window is one segment per kernel row, or gathered into one.
+
+    `pixels` are computed together; windows of at most `height` output rows are expanded together. Less of either needs less
+    scratch, and takes longer.
+    """
 
     internal = True
+
+    pixels: int = field(default=3, kw_only=True)
+    height: int = field(default=STRIP, kw_only=True)
+
+    @property
+    def strip(self) -> int:
+        """Output rows that are expanded together."""
+        vertical = self.axes[0]
+        if self.in_place_pixels or vertical.dilation != 1 or self.pixels < 3:
+            return 1
+        return min(self.height, vertical.output, (ROWS - vertical.size) // vertical.stride + 1)
 
     @property
     def in_place_pixels(self) -> bool:
@@ -46,8 +64,11 @@ class Conv2DDsp(Conv2D):
         whole = rows[:, :, : 4 * self.whole].reshape(outputs, -1)
         rest = rows[:, :, 4 * self.whole :].reshape(outputs, -1)
         zeros = np.zeros((outputs, -rest.shape[1] % 4), rows.dtype)
-        # The last quad of a pixel is its last four bytes, some of which the quad before it holds already.
-        return np.concatenate([whole, zeros, rest] if self.in_place_pixels else [whole, rest, zeros], axis=1)
+        if self.in_place_pixels:
+            # The last quad of a pixel is its last four bytes, some of which the quad before it holds already.
+            return np.concatenate([whole, zeros, rest], axis=1)
+        rest = np.concatenate([rest, zeros], axis=1)
+        return np.concatenate([rest, whole] if rest.shape[1] == 4 else [whole, rest], axis=1)
 
     @property
     def quads(self) -> int:
@@ -56,7 +77,13 @@ class Conv2DDsp(Conv2D):
     @property
     def scratch(self) -> int:
         _, _, width, depth = self.weights.shape
-        return 24 * self.quads + (0 if self.in_place_pixels else 4 * width * depth + 12 * self.rest)
+        further = (self.strip - 1) * self.axes[0].stride
+        rests = self.strip - 1 if self.rest == 1 else 0
+        expanded = 8 * self.pixels * (self.quads + further * self.whole + rests)
+        if not self.in_place_pixels:
+            row = width * depth
+            expanded += row + self.pixels * (row + 4 * self.rest + further * (row - 4 * self.whole))
+        return max(expanded, FIRST_QUAD)
 
     @cached_property
     def channels(self) -> list[packing.Channel]:
@@ -67,16 +94,16 @@ class Conv2DDsp(Conv2D):
         return self.groups == 1 and self.weights.shape[1] <= ROWS and all(channel.exact for channel in self.channels)
 
     def in_place(self, position: int) -> bool:
-        """Three pixels are read before their outputs, which are no longer, are written."""
+        """Pixels are read before their outputs, which are no longer, are written."""
         dense = self.in_place_pixels and self.stride == (1, 1)
         return position == 0 and dense and self.weights.shape[0] <= self.weights.shape[3]
 
     @property
     def weight_bytes_fetched(self) -> int:
-        """The stream is read once per three pixels; channels that are constant have no weights there."""
+        """The stream is read once per block of pixels; channels that are constant have no weights there."""
         _, height, width, _ = self.output.nhwc
         live = sum(channel.value is None for channel in self.channels)
-        return -(-height * width // 3) * live * self.taps.shape[1]
+        return -(-height * width // self.pixels) * live * self.taps.shape[1]
 
     def record(self) -> Record:
         return Record(
@@ -91,15 +118,24 @@ class Conv2DDsp(Conv2D):
                 "whole": self.whole,
                 "rest": self.rest,
                 "quads": self.quads,
+                "pixels": self.pixels,
+                "strip": self.strip,
                 **self.geometry,
             },
             function="mcu_conv2d_dsp_pointwise" if self.in_place_pixels else "mcu_conv2d_dsp",
         )
 
 
-def conv_2d(op: Operator) -> Operator | None:
-    """The convolution in this kernel, where it is one of a single group whose arithmetic is proven exact."""
-    if type(op) is not Conv2D:
-        return None
-    variant = Conv2DDsp(**{f.name: getattr(op, f.name) for f in fields(op)})
-    return variant if variant.applicable else None
+def _variant(pixels: int, height: int) -> Callable[[Operator], Operator | None]:
+    def variant(op: Operator) -> Operator | None:
+        if type(op) is not Conv2D:
+            return None
+        found = Conv2DDsp(**{f.name: getattr(op, f.name) for f in fields(op)}, pixels=pixels, height=height)
+        return found if found.applicable else None
+
+    variant.__doc__ = f"""The convolution in blocks of {pixels} pixels, where its arithmetic is proven exact."""
+    return variant
+
+
+CONV_2D = [_variant(3, STRIP), _variant(3, 1), _variant(2, 1), _variant(1, 1)]
+"""The kernel with less and less scratch."""

@@ -93,16 +93,21 @@ def lanes(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
     return (pairs[:, 0] & 0xFFFF) | (pairs[:, 1] << 16)
 
 
-Parameters = Callable[[Channel, bool, bool], list[int]]
-"""The words that a tail reads for a channel, given whether it is the high one of its pair and whether that ends its run."""
-
-
 @dataclass(frozen=True)
 class Pair:
     """Two channels that are computed together; `high` is None where the low one has no partner."""
 
     low: Channel
     high: Channel | None
+
+    @property
+    def first(self) -> Channel:
+        """The channel whose output is stored first: without a high channel, that of the low one, until it is overwritten."""
+        return self.low if self.high is None else self.high
+
+
+Parameters = Callable[[Pair, bool], list[int]]
+"""The words that a tail reads for a pair, given whether that ends its run."""
 
 
 def stream(found: list[Channel], zero: int, limits: tuple[int, int]) -> NDArray[np.int32]:
@@ -129,9 +134,9 @@ def stream(found: list[Channel], zero: int, limits: tuple[int, int]) -> NDArray[
     pairs += [Pair(channel, None) for channel in left]
     short = [rectified and all(c.shift <= 14 for c in (p.low, p.high) if c) for p in pairs]
     first, second = ([p for p, other in zip(pairs, short, strict=True) if other == kind] for kind in (True, False))
-    words += _run(first, (ANY_RECTIFIED, 0, 0), lambda c, high, last: _any(c, zero, last, 8 if high else 0))
+    words += _run(first, (ANY_RECTIFIED, 0, 0), lambda pair, last: _any(pair, zero, last, 8))
     tail = (ANY_LINEAR if saturating else ANY_CLAMPED), *limits
-    words += _run(second, tail, lambda c, high, last: _any(c, zero, last, 0))
+    words += _run(second, tail, lambda pair, last: _any(pair, zero, last, 0))
     constant = [(c.value & 0xFF) + 256 * c.index for c in found if c.value is not None]
     return np.array([*words, 0, 0, len(constant), *constant], np.int64).astype(np.uint32).view(np.int32)
 
@@ -142,15 +147,18 @@ def _offset(shift: int, zero: int, further: int = 0) -> int:
     return (offset << further) + (1 << further >> 1)
 
 
-def _place(channel: Channel, high: bool, last: bool) -> list[int]:
-    """What the tails of one shift read."""
-    return [channel.multiplier, channel.index if high else 2 * channel.index + last]
+def _place(pair: Pair, last: bool) -> list[int]:
+    """What the tails of one shift read: a multiplier, both places, a multiplier."""
+    return [pair.first.multiplier, pair.first.index + (last << 16) + (pair.low.index << 17), pair.low.multiplier]
 
 
-def _any(channel: Channel, zero: int, last: bool, further: int) -> list[int]:
-    """What the tails for any shift read."""
-    multiplier, offset, shift = parameters(channel, zero, further)
-    return [multiplier, offset, shift + 256 * last + 512 * channel.index]
+def _any(pair: Pair, zero: int, last: bool, further: int) -> list[int]:
+    """What the tails for any shift read; the high channel's sums are scaled by a `further` power of two."""
+    words = []
+    for channel, scaled, flag in ((pair.first, further, False), (pair.low, 0, last)):
+        multiplier, offset, shift = parameters(channel, zero, scaled)
+        words += [multiplier, offset, shift + 256 * flag + 512 * channel.index]
+    return words
 
 
 def parameters(channel: Channel, zero: int, further: int = 0) -> list[int]:
@@ -193,8 +201,7 @@ def _run(pairs: list[Pair], header: tuple[int, int, int], own: Parameters) -> li
     words = [1 + 32 * header[0], *header[1:]]
     for pair in pairs:
         low, high = pair.low, pair.high
-        weights = lanes(low.weights, np.zeros_like(low.weights) if high is None else high.weights)
-        words += [512 * (0 if high is None else high.bias) + 2 * low.bias, 2 * low.bias, *weights.tolist()]
-        # Where the high channel is missing, its output is that of the low one until that overwrites it.
-        words += [*own(low if high is None else high, True, False), *own(low, False, pair is pairs[-1])]
+        weights = lanes(low.weights, np.zeros_like(low.weights) if high is None else high.weights).tolist()
+        biases = [512 * (0 if high is None else high.bias) + 2 * low.bias, 2 * low.bias]
+        words += [*weights[:2], *biases, *weights[2:], *own(pair, pair is pairs[-1])]
     return words
