@@ -46,20 +46,8 @@ MCU_APART static void mcu_channels_pair(const int8_t *weights, const int8_t *in,
     sums[4] = e, sums[5] = f, sums[6] = g, sums[7] = h;
 }
 
-/* The outputs of `count` channels from `first` on for one pixel's sums. */
-static inline void mcu_channels_output(const struct mcu_outputs *op, int32_t first, int32_t count, const int32_t *sums, int8_t *out)
-{
-    const int32_t *bias = op->bias + first, *multiplier = op->multiplier + first;
-    const int8_t *shift = op->shift + first;
-    const int32_t zero = op->zero;
-    int32_t i;
-    for (i = 0; i < count; ++i) {
-        out[i] = mcu_output(sums[i], bias[i], multiplier[i], shift[i], zero);
-    }
-}
-
-/* The same for two pixels. */
-static inline void mcu_channels_output_pair(const struct mcu_outputs *op, int32_t first, int32_t count, const int32_t *sums,
+/* The outputs of `count` channels from `first` on, of two pixels. */
+static inline void mcu_channels_outputs(const struct mcu_outputs *op, int32_t first, int32_t count, const int32_t *sums,
                                             int8_t *out, int8_t *second)
 {
     const int32_t *bias = op->bias + first, *multiplier = op->multiplier + first;
@@ -80,7 +68,7 @@ static inline void mcu_channels_one(const struct mcu_channels *op, const int8_t 
     int32_t sums[MCU_BLOCK];
     for (; count > 0; count -= MCU_BLOCK, first += MCU_BLOCK, out += MCU_BLOCK, weights += MCU_BLOCK * op->taps) {
         mcu_channels_single(weights, in, op->taps, sums);
-        mcu_channels_output(&op->outputs, first, count < MCU_BLOCK ? count : MCU_BLOCK, sums, out);
+        mcu_outputs(&op->outputs, first, count < MCU_BLOCK ? count : MCU_BLOCK, sums, out);
     }
 }
 
@@ -92,7 +80,7 @@ static inline void mcu_channels_two(const struct mcu_channels *op, int32_t count
     for (first = 0; first < count; first += MCU_BLOCK, weights += MCU_BLOCK * op->taps) {
         const int32_t left = count - first;
         mcu_channels_pair(weights, in, second, op->taps, sums);
-        mcu_channels_output_pair(&op->outputs, first, left < MCU_BLOCK ? left : MCU_BLOCK, sums, out + first, out + count + first);
+        mcu_channels_outputs(&op->outputs, first, left < MCU_BLOCK ? left : MCU_BLOCK, sums, out + first, out + count + first);
     }
 }
 

@@ -6,15 +6,16 @@
 #include "mcu_rows.h"
 
 #define MCU_DEPTHWISE_ROWS 16   /* the most a window may have */
-#define MCU_DEPTHWISE_COLUMNS 4 /* computed together */
+#define MCU_DEPTHWISE_COLUMNS 4 /* computed together, in one channel */
+#define MCU_DEPTHWISE_BLOCK 4   /* channels that are computed together, in one column; there are no fewer */
 
-/* `weights` are [in_c * depth_multiplier][kernel_h][kernel_w]. From output column `interior` on, `columns` windows lie inside the
-   image from left to right. */
+/* `weights` are blocks of four channels, [block][kernel_h][kernel_w][channel]; where the channels are no multiple of four, the last
+   block is that of the last four. From output column `interior` on, `columns` windows lie inside the image from left to right. */
 struct mcu_depthwise_conv2d {
     const struct mcu_tensor *input, *output;
     const int8_t *weights;
     struct mcu_outputs outputs;
-    int16_t in_h, in_w, in_c, out_w, depth_multiplier;
+    int16_t in_h, in_w, in_c, out_w;
     int16_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
     int16_t interior, columns;
     int16_t in_zero;
@@ -64,39 +65,41 @@ static inline void mcu_depthwise_columns(const struct mcu_depthwise_conv2d *op, 
     window->at = (ptrdiff_t)(x + window->left * op->dilation_w) * op->in_c;
 }
 
-/* The sum of one channel. Inputs count from the zero point on, which is taken off with the sum of the weights. */
-MCU_APART static int32_t mcu_depthwise_single(const struct mcu_depthwise_conv2d *op, const struct mcu_depthwise_window *window,
-                                              int32_t in_channel, const int8_t *weights)
+/* The sums of four channels. */
+MCU_APART static void mcu_depthwise_block(const struct mcu_depthwise_conv2d *op, const struct mcu_depthwise_window *window,
+                                          int32_t channel, const int8_t *weights, int32_t *sums)
 {
-    const ptrdiff_t at = window->at + in_channel, tap = (ptrdiff_t)op->dilation_w * op->in_c;
-    const int32_t columns = window->columns, kernel_w = op->kernel_w;
+    const ptrdiff_t at = window->at + channel, tap = (ptrdiff_t)op->dilation_w * op->in_c;
     const int8_t *const *row = window->row, *const *const end = row + window->rows;
-    int32_t sum = 0, total = 0;
-    weights += window->tap + window->left;
-    for (; row != end; ++row, weights += kernel_w) {
-        const int8_t *in = *row + at;
-        int32_t kx;
-        for (kx = 0; kx < columns; ++kx, in += tap) {
-            total += weights[kx];
-            sum += *in * weights[kx];
+    const int32_t zero = op->in_zero, skipped = MCU_DEPTHWISE_BLOCK * (op->kernel_w - window->columns);
+    int32_t a = 0, b = 0, c = 0, d = 0;
+    weights += MCU_DEPTHWISE_BLOCK * (window->tap + window->left);
+    for (; row != end; ++row, weights += skipped) {
+        const int8_t *in = *row + at, *const last = weights + MCU_DEPTHWISE_BLOCK * window->columns;
+        for (; weights != last; weights += MCU_DEPTHWISE_BLOCK, in += tap) {
+            a += (in[0] - zero) * weights[0];
+            b += (in[1] - zero) * weights[1];
+            c += (in[2] - zero) * weights[2];
+            d += (in[3] - zero) * weights[3];
         }
     }
-    return sum - op->in_zero * total;
+    sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
 }
 
-/* The sums of one channel for four columns, whose windows lie inside the image from left to right. */
+/* The sums of one channel for four columns, whose windows lie inside the image from left to right. What the zero point adds to all of
+   them comes off at the end. */
 MCU_APART static void mcu_depthwise_four(const struct mcu_depthwise_conv2d *op, const struct mcu_depthwise_window *window,
-                                         int32_t in_channel, const int8_t *weights, int32_t *sums)
+                                         int32_t channel, const int8_t *weights, int32_t *sums)
 {
-    const ptrdiff_t at = window->at + in_channel, tap = (ptrdiff_t)op->dilation_w * op->in_c;
+    const ptrdiff_t at = window->at + channel, tap = (ptrdiff_t)op->dilation_w * op->in_c;
     const ptrdiff_t next = (ptrdiff_t)op->stride_w * op->in_c;
-    const int32_t kernel_w = op->kernel_w;
     const int8_t *const *row = window->row, *const *const end = row + window->rows;
+    const int32_t kernel_w = MCU_DEPTHWISE_BLOCK * op->kernel_w;
     int32_t a = 0, b = 0, c = 0, d = 0, total = 0;
-    weights += window->tap;
+    weights += MCU_DEPTHWISE_BLOCK * window->tap;
     for (; row != end; ++row) {
         const int8_t *in = *row + at, *const last = weights + kernel_w;
-        for (; weights != last; ++weights, in += tap) {
+        for (; weights != last; weights += MCU_DEPTHWISE_BLOCK, in += tap) {
             const int32_t weight = *weights;
             total += weight;
             a += in[0] * weight;
@@ -110,20 +113,19 @@ MCU_APART static void mcu_depthwise_four(const struct mcu_depthwise_conv2d *op, 
 }
 
 /* All channels of `count` columns from `column` on, one column at a time. */
-static inline void mcu_depthwise_singles(const struct mcu_depthwise_conv2d *op, struct mcu_depthwise_window *window, int32_t column,
-                                         int32_t count, int8_t *out)
+static inline void mcu_depthwise_blocks(const struct mcu_depthwise_conv2d *op, struct mcu_depthwise_window *window, int32_t column,
+                                        int32_t count, int8_t *out)
 {
-    const struct mcu_outputs *outputs = &op->outputs;
-    const int32_t taps = op->kernel_h * op->kernel_w, zero = outputs->zero;
-    int32_t c, in_channel, replica;
-    for (; count > 0; --count, ++column) {
+    const int32_t block_weights = MCU_DEPTHWISE_BLOCK * op->kernel_h * op->kernel_w, last = op->in_c - MCU_DEPTHWISE_BLOCK;
+    int32_t sums[MCU_DEPTHWISE_BLOCK];
+    for (; count > 0; --count, ++column, out += op->in_c) {
         const int8_t *weights = op->weights;
+        int32_t channel;
         mcu_depthwise_columns(op, column, window);
-        for (c = 0, in_channel = 0; in_channel < op->in_c; ++in_channel) {
-            for (replica = 0; replica < op->depth_multiplier; ++replica, ++c, weights += taps) {
-                const int32_t sum = mcu_depthwise_single(op, window, in_channel, weights);
-                *out++ = mcu_output(sum, outputs->bias[c], outputs->multiplier[c], outputs->shift[c], zero);
-            }
+        for (channel = 0; channel < op->in_c; channel += MCU_DEPTHWISE_BLOCK, weights += block_weights) {
+            const int32_t first = channel < last ? channel : last;
+            mcu_depthwise_block(op, window, first, weights, sums);
+            mcu_outputs(&op->outputs, first, MCU_DEPTHWISE_BLOCK, sums, out + first);
         }
     }
 }
@@ -133,38 +135,41 @@ static inline void mcu_depthwise_fours(const struct mcu_depthwise_conv2d *op, st
                                        int32_t count, int8_t *out)
 {
     const struct mcu_outputs *outputs = &op->outputs;
-    const int32_t taps = op->kernel_h * op->kernel_w, channels = op->in_c * op->depth_multiplier, zero = outputs->zero;
-    int32_t c, in_channel, replica, sums[MCU_DEPTHWISE_COLUMNS], i;
+    const int32_t further = MCU_DEPTHWISE_BLOCK * (op->kernel_h * op->kernel_w - 1), whole = op->in_c & ~(MCU_DEPTHWISE_BLOCK - 1);
+    const int32_t again = MCU_DEPTHWISE_BLOCK - (op->in_c - whole), zero = outputs->zero;
+    int32_t sums[MCU_DEPTHWISE_COLUMNS];
     for (; count > 0; count -= MCU_DEPTHWISE_COLUMNS, column += MCU_DEPTHWISE_COLUMNS) {
         const int8_t *weights = op->weights;
+        int32_t channel, i;
         mcu_depthwise_columns(op, column, window);
-        for (c = 0, in_channel = 0; in_channel < op->in_c; ++in_channel) {
-            for (replica = 0; replica < op->depth_multiplier; ++replica, ++c, weights += taps) {
-                const int32_t bias = outputs->bias[c], multiplier = outputs->multiplier[c], shift = outputs->shift[c];
-                int8_t *to = out + c;
-                mcu_depthwise_four(op, window, in_channel, weights, sums);
-                for (i = 0; i < MCU_DEPTHWISE_COLUMNS; ++i, to += channels) {
-                    *to = mcu_output(sums[i], bias, multiplier, shift, zero);
-                }
+        for (channel = 0; channel < op->in_c; ++channel, ++weights) {
+            const int32_t bias = outputs->bias[channel], multiplier = outputs->multiplier[channel], shift = outputs->shift[channel];
+            int8_t *to = out + channel;
+            if (channel % MCU_DEPTHWISE_BLOCK == 0 && channel > 0) {
+                weights += channel == whole ? further + again : further;
+            }
+            mcu_depthwise_four(op, window, channel, weights, sums);
+            for (i = 0; i < MCU_DEPTHWISE_COLUMNS; ++i, to += op->in_c) {
+                *to = mcu_output(sums[i], bias, multiplier, shift, zero);
             }
         }
-        out += MCU_DEPTHWISE_COLUMNS * channels;
+        out += MCU_DEPTHWISE_COLUMNS * op->in_c;
     }
 }
 
 static inline void mcu_depthwise_conv2d(const void *record, unsigned char *arena, int32_t first, int32_t last)
 {
     const struct mcu_depthwise_conv2d *op = (const struct mcu_depthwise_conv2d *)record;
-    const int32_t channels = op->in_c * op->depth_multiplier;
+    const int32_t channels = op->in_c;
     const int32_t fours = op->columns & ~(MCU_DEPTHWISE_COLUMNS - 1), rest = op->interior + fours;
     struct mcu_depthwise_window window;
     int32_t row;
     for (row = first; row < last; ++row) {
         int8_t *out = (int8_t *)mcu_write(op->output, arena, row);
         mcu_depthwise_rows(op, arena, row, &window);
-        mcu_depthwise_singles(op, &window, 0, op->interior, out);
+        mcu_depthwise_blocks(op, &window, 0, op->interior, out);
         mcu_depthwise_fours(op, &window, op->interior, fours, out + (ptrdiff_t)op->interior * channels);
-        mcu_depthwise_singles(op, &window, rest, op->out_w - rest, out + (ptrdiff_t)rest * channels);
+        mcu_depthwise_blocks(op, &window, rest, op->out_w - rest, out + (ptrdiff_t)rest * channels);
         mcu_outputs_clamp(&op->outputs, out, op->out_w * channels);
     }
 }

@@ -51,6 +51,18 @@ static inline int8_t mcu_output(int32_t sum, int32_t bias, int32_t multiplier, i
     return mcu_saturate(mcu_requantize_right(value, multiplier, shift, zero));
 }
 
+/* The outputs of `count` channels from `first` on, of one pixel. */
+MCU_APART static void mcu_outputs(const struct mcu_outputs *op, int32_t first, int32_t count, const int32_t *sums, int8_t *out)
+{
+    const int32_t *bias = op->bias + first, *multiplier = op->multiplier + first;
+    const int8_t *shift = op->shift + first;
+    const int32_t zero = op->zero;
+    int32_t i;
+    for (i = 0; i < count; ++i) {
+        out[i] = mcu_output(sums[i], bias[i], multiplier[i], shift[i], zero);
+    }
+}
+
 /* Narrows outputs, which are saturated, to the range of the activation. */
 static inline void mcu_outputs_clamp(const struct mcu_outputs *op, int8_t *out, int32_t count)
 {

@@ -171,6 +171,17 @@ def _depthwise(op: DepthwiseConv2D, block: int) -> Features:
 
 def _depthwise_plain(op: DepthwiseConv2D, block: int) -> Features:
     _, height, width, channels = op.output.nhwc
+    if op.grouped:
+        gathered = height * width * op.weights.size // op.depth_multiplier
+        values = {
+            "event": _up(op.steps, block),
+            "row": height,
+            "group": height * width * op.input(0).nhwc[3],
+            "value": op.output.elements,
+            "mac": gathered * _rounded(op.depth_multiplier, PLAIN.channels),
+            "gather": gathered,
+        }
+        return Features(_family(op, "grouped"), values)
     fours = op.interior[1] // COLUMNS
     lines = op.axes[0].inside * channels
     values = {

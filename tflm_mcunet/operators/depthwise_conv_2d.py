@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from tflm_mcunet.graph import Array
 from tflm_mcunet.operators.base import Options, Record, activation_is_clamp, has_batch_one, has_one_output, is_int8
 from tflm_mcunet.operators.convolution import (
+    BLOCK,
     Convolution,
     bias_is_int32,
+    blocks,
     inputs_are_weights_and_bias,
     output_matches_window,
     rescaling_is_representable,
@@ -89,18 +92,20 @@ class DepthwiseConv2D(Convolution):
 
     @property
     def weight_bytes_fetched(self) -> int:
+        if self.grouped:
+            return self.output.nhwc[1] * self.output.nhwc[2] * self.weights.size
         return self.macs_executed - self.macs_of_fours * 3 // 4
 
     @property
-    def tall(self) -> bool:
-        """Whether the window is too large for its own kernel: that of grouped convolutions takes it."""
+    def grouped(self) -> bool:
+        """Whether the kernel of grouped convolutions takes it: windows are too large for its own, or channels too few."""
         height, width = self.window
-        return height > ROWS or height * width >= TAPS
+        return self.depth_multiplier > 1 or self.input(0).nhwc[3] < BLOCK or height > ROWS or height * width >= TAPS
 
     @property
     def scratch(self) -> int:
         height, width = self.window
-        return height * width if self.tall else 0
+        return height * width if self.grouped else 0
 
     def record(self) -> Record:
         weights = np.ascontiguousarray(self.weights.reshape(-1, self.output.nhwc[3]).T)
@@ -111,11 +116,19 @@ class DepthwiseConv2D(Convolution):
             "in_zero": self.input(0).zero_point,
             **self.geometry,
         }
-        if self.tall:
+        if self.grouped:
             groups = {"out_c": self.output.nhwc[3], "group_in": 1, "group_out": self.depth_multiplier}
             return Record("conv2d", {**geometry, **groups, **self.channel_fields(weights, self.input(0).nhwc[3])})
         bound = np.abs(self.bias.astype(np.int64)) + 255 * np.abs(weights.astype(np.int64)).sum(axis=1)
         outputs = {f"outputs.{key}": value for key, value in self.output_fields(self.bias, bound).items()}
         interior, columns = self.interior
-        own = {"depth_multiplier": self.depth_multiplier, "interior": interior, "columns": columns}
-        return Record("depthwise_conv2d", {**geometry, **own, "weights": weights, **outputs})
+        return Record(
+            "depthwise_conv2d",
+            {**geometry, "interior": interior, "columns": columns, "weights": blocks(_last_four_whole(weights), 1), **outputs},
+        )
+
+
+def _last_four_whole(weights: Array) -> Array:
+    """Weights [channels, taps] with those of some channels again, so that the last block of four is that of the last four."""
+    whole = len(weights) // BLOCK * BLOCK
+    return weights if whole == len(weights) else np.concatenate([weights[:whole], weights[-BLOCK:]])

@@ -33,10 +33,10 @@ static MCU_ALIGNED(LAYERS_ARENA_ALIGNMENT) LAYERS_ARENA_ATTRIBUTES unsigned char
 
 /* ---- constants and tensors: {constant or NULL, places of rows or NULL, offset in the arena, bytes per row, rows, unit of places} ---- */
 
-static const struct mcu_tensor layers_t0 = {NULL, NULL, 40, 15, 6, 1}; /* tensor_0 1x6x5x3 */
-static const struct mcu_tensor layers_t1 = {NULL, NULL, 28, 12, 3, 1}; /* tensor_3 1x3x3x4 */
-static const struct mcu_tensor layers_t2 = {NULL, NULL, 64, 12, 3, 1}; /* tensor_6 1x3x3x4 */
-static const struct mcu_tensor layers_t3 = {NULL, NULL, 128, 2, 1, 1}; /* tensor_9 1x2 */
+static const struct mcu_tensor layers_t0 = {NULL, NULL, 36, 15, 6, 1}; /* tensor_0 1x6x5x3 */
+static const struct mcu_tensor layers_t1 = {NULL, NULL, 0, 12, 3, 1}; /* tensor_3 1x3x3x4 */
+static const struct mcu_tensor layers_t2 = {NULL, NULL, 36, 12, 3, 1}; /* tensor_6 1x3x3x4 */
+static const struct mcu_tensor layers_t3 = {NULL, NULL, 0, 2, 1, 1}; /* tensor_9 1x2 */
 
 /* ---- operators ---- */
 
@@ -81,13 +81,13 @@ static const struct mcu_conv2d layers_op0 = {
     .dilation_w = 1,
     .pad_h = 0,
     .pad_w = 1,
-    .scratch = 0u,
+    .scratch = 128u,
 };
 
 /* 1: DEPTHWISE_CONV_2D tensor_6: 1x3x3x4 -> 1x3x3x4, 3x3 */
 static const int8_t layers_op1_weights[36] = {
-    16, -114, -24, -126, -1, 8, -4, 117, 16, -15, -25, 119, 44, 95, -94, 113, 18, -78,
-    -36, 83, 115, -124, -104, 88, 27, -56, 64, -66, -103, -73, -51, 41, 88, 103, -90, 109};
+    16, -15, -36, -66, -114, -25, 83, -103, -24, 119, 115, -73, -126, 44, -124, -51, -1, 95,
+    -104, 41, 8, -94, 88, 88, -4, 113, 27, 103, 117, 18, -56, -90, 16, -78, 64, 109};
 static const int32_t layers_op1_bias[4] = {
     -255, 52, -451, -320};
 static const int32_t layers_op1_multiplier[4] = {
@@ -110,7 +110,6 @@ static const struct mcu_depthwise_conv2d layers_op1 = {
     .dilation_w = 1,
     .pad_h = 1,
     .pad_w = 1,
-    .depth_multiplier = 1,
     .interior = 1,
     .columns = 1,
     .weights = layers_op1_weights,
@@ -157,14 +156,14 @@ static const struct mcu_fully_connected layers_op2 = {
 
 /* {kernel, operator, first step, advance per repetition, steps per event, steps} */
 static const struct mcu_event layers_events[] = {
-    {mcu_conv2d, &layers_op0, 0, 1, 1, 3},
+    {mcu_conv2d_pairs, &layers_op0, 0, 0, 3, 3},
     {mcu_depthwise_conv2d, &layers_op1, 0, 0, 3, 3},
     {mcu_fully_connected, &layers_op2, 0, 0, 1, 1},
 };
 
 /* {events, repetitions} */
 static const struct mcu_loop layers_loops[] = {
-    {1, 3},
+    {1, 1},
     {1, 1},
     {1, 1},
 };
@@ -178,7 +177,7 @@ void *layers_input(int index)
 #endif
     switch (index) {
     case 0:
-        return layers_arena + 40; /* tensor_0 1x6x5x3 */
+        return layers_arena + 36; /* tensor_0 1x6x5x3 */
     default:
         return NULL;
     }
@@ -204,7 +203,7 @@ const void *layers_output(int index)
 #endif
     switch (index) {
     case 0:
-        return layers_arena + 128; /* tensor_9 1x2 */
+        return layers_arena + 0; /* tensor_9 1x2 */
     default:
         return NULL;
     }

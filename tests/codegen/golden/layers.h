@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define LAYERS_ARENA_BYTES 130
+#define LAYERS_ARENA_BYTES 182
 #define LAYERS_INPUTS 1
 #define LAYERS_OUTPUTS 1
 

@@ -99,8 +99,8 @@ static const struct mcu_conv2d pulled_op1 = {
 
 /* 2: DEPTHWISE_CONV_2D tensor_7: 1x3x3x4 -> 1x3x3x4, 3x3 */
 static const int8_t pulled_op2_weights[36] = {
-    16, -114, -24, -126, -1, 8, -4, 117, 16, -15, -25, 119, 44, 95, -94, 113, 18, -78,
-    -36, 83, 115, -124, -104, 88, 27, -56, 64, -66, -103, -73, -51, 41, 88, 103, -90, 109};
+    16, -15, -36, -66, -114, -25, 83, -103, -24, 119, 115, -73, -126, 44, -124, -51, -1, 95,
+    -104, 41, 8, -94, 88, 88, -4, 113, 27, 103, 117, 18, -56, -90, 16, -78, 64, 109};
 static const int32_t pulled_op2_bias[4] = {
     -255, 52, -451, -320};
 static const int32_t pulled_op2_multiplier[4] = {
@@ -123,7 +123,6 @@ static const struct mcu_depthwise_conv2d pulled_op2 = {
     .dilation_w = 1,
     .pad_h = 1,
     .pad_w = 1,
-    .depth_multiplier = 1,
     .interior = 1,
     .columns = 1,
     .weights = pulled_op2_weights,
