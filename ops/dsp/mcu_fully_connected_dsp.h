@@ -21,36 +21,38 @@ struct mcu_fully_connected_dsp {
 /* Chunks of eight inputs that are unrolled. */
 #define MCU_DSP_DOTS 8
 
-/* Four outputs at a time, `groups` times; read by the assembly: keep the order. */
+/* Four outputs at a time; read by the assembly: keep the order. */
 struct mcu_dsp_dot {
     const int32_t *stream; /* moves on */
+    int8_t *out;
     const int32_t *parameters;
     int32_t step; /* from the parameters of one output to the next, in bytes */
-    int8_t *out;
-    int32_t groups;
-    int32_t clamped;
+    const int8_t *end; /* of the outputs */
     const uint32_t *inputs;
-    int32_t passes, entry; /* through the unrolled chunks; entry: how many of them the first pass runs */
-    int32_t least, most;
-    int32_t chunks;
+    int32_t chunks, entry; /* entry: how many of them the first pass through the unrolled ones runs */
+    int32_t clamped, least, most;
 };
 
 #if MCU_DSP
 
 /* r0 stream   r1 inputs   r2 - r5 weights   r6 - r9 inputs, two each   r10 r11 r12 lr sums: raw lanes, low bytes; for 0 and 1, 2 and 3
-   in the tail: r1 parameters, r2 their step, r3 out, r4 groups, r5 multiplier, r6 offset, r7 shift, r8 start of the product
-   stack: 0 parameters, step, out, groups, 16 clamped, 20 inputs, 24 passes, 28 entry, 32 passes left, 36 block */
+   in the tails: r1 parameters, r2 their step, r3 out, r5 multiplier, r6 offset, r7 shift, r8 start of the product
+   stack: 0 out, 4 multiplier, offset and shift where all outputs share them, 16 end of the outputs, 20 inputs, 24 their end, 28 entry,
+   32 tail, 36 block, 40 parameters */
 __attribute__((naked, noinline, unused)) static void mcu_dsp_dot4(struct mcu_dsp_dot *dot __attribute__((unused)))
 {
     __asm__ volatile(
         ".syntax unified\n\t"
         ".macro mcu_output sum\n\t"
-        "ldmia r1, {r5, r6, r7}\n\t"
-        "add r1, r1, r2\n\t"
         "add r8, r6, \\sum, asr #31\n\t"
         "smmlar \\sum, \\sum, r5, r8\n\t"
         "asr \\sum, \\sum, r7\n\t"
         "ssat \\sum, #8, \\sum\n\t"
+        ".endm\n\t"
+        ".macro mcu_own_output sum\n\t"
+        "ldmia r1, {r5, r6, r7}\n\t"
+        "add r1, r1, r2\n\t"
+        "mcu_output \\sum\n\t"
         ".endm\n\t"
         ".macro mcu_limit sum\n\t"
         "cmp \\sum, r5\n\t"
@@ -64,19 +66,28 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_dot4(struct mcu_dsp
         "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
         "sub sp, sp, #44\n\t"
         "str r0, [sp, #36]\n\t"
-        "add r1, r0, #4\n\t"
-        "ldmia r1, {r1, r2, r3, r4, r5, r6, r7, r8}\n\t"
-        "stmia sp, {r1, r2, r3, r4, r5, r6, r7}\n\t"
+        "ldmia r0, {r0, r1, r2, r3, r4, r5, r6, r7, r8}\n\t"
+        "str r1, [sp]\n\t"
+        "strd r4, r5, [sp, #16]\n\t"
+        "add r5, r5, r6, lsl #4\n\t"
         "movs r1, #104\n\t"
-        "adr.w r2, 4f\n\t"
-        "mls r2, r8, r1, r2\n\t"
-        "adds r2, r2, #1\n\t"
-        "str r2, [sp, #28]\n\t"
-        "ldr r0, [r0]\n\t"
+        "adr.w r6, 4f\n\t"
+        "mls r6, r7, r1, r6\n\t"
+        "adds r6, r6, #1\n\t"
+        "strd r5, r6, [sp, #24]\n\t"
+        "str r2, [sp, #40]\n\t"
+        "adr.w r1, 5f\n\t"
+        "orrs r3, r3, r8\n\t"
+        "it ne\n\t"
+        "adrne.w r1, 6f\n\t"
+        "adds r1, r1, #1\n\t"
+        "str r1, [sp, #32]\n\t"
+        "ldmia r2, {r2, r3, r4}\n\t"
+        "add r1, sp, #4\n\t"
+        "stmia r1, {r2, r3, r4}\n\t"
 
         "1:\n\t"
-        "ldrd r1, r2, [sp, #20]\n\t"
-        "str r2, [sp, #32]\n\t"
+        "ldr r1, [sp, #20]\n\t"
         "ldmia r0!, {r10, r11, r12, lr}\n\t"
         "ldr pc, [sp, #28]\n\t"
         ".balign 4\n\t"
@@ -111,41 +122,56 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_dot4(struct mcu_dsp
         "smlad lr, r5, r9, lr\n\t"
         ".endr\n\t"
         "4:\n\t" /* 104 bytes per chunk */
-        "ldr r2, [sp, #32]\n\t"
-        "subs r2, r2, #1\n\t"
-        "str r2, [sp, #32]\n\t"
+        "ldr r2, [sp, #24]\n\t"
+        "cmp r1, r2\n\t"
         "bne.w 3b\n\t"
-
         "sub r10, r10, r11\n\t"
         "sub r12, r12, lr\n\t"
         "asr r10, r10, #8\n\t"
         "asr r12, r12, #8\n\t"
-        "ldmia sp, {r1, r2, r3, r4}\n\t"
+        "ldr pc, [sp, #32]\n\t"
+
+        /* the same multiplier for all outputs, no clamp */
+        ".balign 4\n\t"
+        "5:\n\t"
+        "ldmia sp, {r3, r5, r6, r7}\n\t"
         "mcu_output r11\n\t"
         "mcu_output r10\n\t"
         "mcu_output lr\n\t"
         "mcu_output r12\n\t"
-        "ldr r5, [sp, #16]\n\t"
-        "cbz r5, 6f\n\t"
-        "ldr r6, [sp, #36]\n\t"
-        "ldrd r5, r6, [r6, #36]\n\t"
-        "mcu_limit r11\n\t"
-        "mcu_limit r10\n\t"
-        "mcu_limit lr\n\t"
-        "mcu_limit r12\n\t"
-        "6:\n\t"
+        "7:\n\t"
         "strb r11, [r3], #1\n\t"
         "strb r10, [r3], #1\n\t"
         "strb lr, [r3], #1\n\t"
         "strb r12, [r3], #1\n\t"
-        "subs r4, r4, #1\n\t"
-        "stmia sp, {r1, r2, r3, r4}\n\t"
+        "ldr r2, [sp, #16]\n\t"
+        "str r3, [sp]\n\t"
+        "cmp r3, r2\n\t"
         "bne.w 1b\n\t"
         "ldr r1, [sp, #36]\n\t"
         "str r0, [r1]\n\t"
         "add sp, sp, #44\n\t"
         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
+
+        ".balign 4\n\t"
+        "6:\n\t"
+        "ldr r4, [sp, #36]\n\t"
+        "ldr r1, [sp, #40]\n\t"
+        "ldr r2, [r4, #12]\n\t"
+        "mcu_own_output r11\n\t"
+        "mcu_own_output r10\n\t"
+        "mcu_own_output lr\n\t"
+        "mcu_own_output r12\n\t"
+        "str r1, [sp, #40]\n\t"
+        "ldrd r5, r6, [r4, #36]\n\t"
+        "mcu_limit r11\n\t"
+        "mcu_limit r10\n\t"
+        "mcu_limit lr\n\t"
+        "mcu_limit r12\n\t"
+        "ldr r3, [sp]\n\t"
+        "b 7b\n\t"
         ".purgem mcu_output\n\t"
+        ".purgem mcu_own_output\n\t"
         ".purgem mcu_limit\n\t");
 }
 
@@ -153,7 +179,7 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_dot4(struct mcu_dsp
 
 static inline void mcu_dsp_dot4(struct mcu_dsp_dot *dot)
 {
-    for (; dot->groups > 0; --dot->groups) {
+    while (dot->out < dot->end) {
         int32_t sums[4], word, pair, i;
         memcpy(sums, dot->stream, sizeof sums);
         dot->stream += 4;
@@ -213,24 +239,23 @@ static inline void mcu_fully_connected_dsp(const void *record, unsigned char *ar
         int8_t spare[4];
         mcu_dsp_expand1(in, op->in_c, inputs, op->chunks);
         dot.stream = op->stream;
+        dot.out = out;
         dot.parameters = op->parameters;
         dot.step = op->uniform ? 0 : 12;
-        dot.out = out;
-        dot.groups = op->out_c / 4;
-        dot.clamped = op->out_min > -128 || op->out_max < 127;
+        dot.end = out + op->out_c - rest;
         dot.inputs = inputs;
         dot.chunks = op->chunks;
-        dot.passes = (op->chunks + MCU_DSP_DOTS - 1) / MCU_DSP_DOTS;
-        dot.entry = op->chunks - (dot.passes - 1) * MCU_DSP_DOTS;
+        dot.entry = (op->chunks - 1) % MCU_DSP_DOTS + 1;
+        dot.clamped = op->out_min > -128 || op->out_max < 127;
         dot.least = op->out_min;
         dot.most = op->out_max;
-        if (dot.groups) {
+        if (op->out_c >= 4) {
             mcu_dsp_dot4(&dot);
         }
         if (rest) {
             dot.parameters = op->parameters + op->out_c / 4 * dot.step;
             dot.out = spare;
-            dot.groups = 1;
+            dot.end = spare + 4;
             mcu_dsp_dot4(&dot);
             for (i = 0; i < rest; ++i) {
                 out[op->out_c - rest + i] = spare[i];
