@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import tf_keras
 
 from tflm_mcunet.errors import Error
@@ -31,8 +32,9 @@ def read(path: Path) -> tf_keras.Model:
 
 
 def _of_keras_3(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False  # HDF5: tf_keras reads those of both
+    if h5py.is_hdf5(path):
+        with h5py.File(path) as file:
+            return str(file.attrs["keras_version"]).startswith("3")
     with zipfile.ZipFile(path) as archive:
         return str(json.loads(archive.read("metadata.json"))["keras_version"]).startswith("3")
 

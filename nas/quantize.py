@@ -33,6 +33,7 @@ def quantise_aware(model: tf_keras.Model, samples: Array) -> tf_keras.Model:
         quantised = tfmot.quantization.keras.quantize_model(model)
     except (ValueError, RuntimeError, TypeError) as error:
         raise QuantizeError(f"model '{model.name}' cannot be trained quantised: {str(error).splitlines()[0]}") from error
+    _measure_weights(quantised, samples[:2])
     outputs = {layer.name: layer.output for layer in model.layers}
     spans = tf_keras.Model(model.input, outputs).predict(samples, 128, verbose=0)
     for wrapper in quantised.layers:
@@ -40,6 +41,15 @@ def quantise_aware(model: tf_keras.Model, samples: Array) -> tf_keras.Model:
             if bound := re.search(r"(?:output|activation)_(min|max):0$", weight.name):
                 weight.assign(getattr(spans[wrapper.layer.name], bound[1])())
     return quantised
+
+
+def _measure_weights(quantised: tf_keras.Model, samples: Array) -> None:
+    """Sets the ranges of the weights, which TFMOT does in training mode only; averages of normalisation stay as they are."""
+    averages = [weight for weight in quantised.variables if "moving_" in weight.name]
+    before = [weight.numpy() for weight in averages]
+    quantised(samples, training=True)
+    for weight, value in zip(averages, before, strict=True):
+        weight.assign(value)
 
 
 def to_int8(quantised: tf_keras.Model) -> bytes:

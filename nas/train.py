@@ -91,6 +91,9 @@ def train(
         model = build()
         teacher = build_teacher() if build_teacher else None
     task.check(model, data)
+    samples, _ = data.train.take(CALIBRATION_SAMPLES).arrays()
+    options = {"name": "model", **(compile_options or {})}
+    tflm_mcunet.compile(post_training(model, samples[:1]), **options)  # what does not fit the board is not worth training
     _claim(out / "training", {"model": model.to_json(), "recipe": asdict(recipe), "task": task.name, "classes": data.classes})
 
     def phase(network: tf_keras.Model, settings: Phase) -> None:
@@ -98,11 +101,10 @@ def train(
             _phase(network, teacher, data, task, settings, recipe, out, verbose)
 
     phase(model, recipe.phase)
-    samples, _ = data.train.take(CALIBRATION_SAMPLES).arrays()
     with scope():
         fake = quantise_aware(model, samples)
     phase(fake, recipe.quantised)
-    return _delivered(data, task, model, fake, samples, out, compile_options or {}, started)
+    return _delivered(data, task, model, fake, samples, out, options, started)
 
 
 def _phase(
@@ -135,7 +137,6 @@ def _delivered(
     started: float,
 ) -> Trained:
     """Converts, compiles, scores, verifies and writes."""
-    options = {"name": "model", **options}
     tflite = to_int8(fake)
     compiled = tflm_mcunet.compile(tflite, **options)
     x, _ = data.test.arrays()

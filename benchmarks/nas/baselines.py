@@ -49,14 +49,15 @@ def main(argv: Sequence[str]) -> None:
 
 def measured(model: str, extra: Sequence[str]) -> list[str]:
     """A line of the table: means over the seeds, with the standard deviation where there are several."""
-    folders = [Path(OUT.value) / f"{Path(model).stem}-{seed}" for seed in SEEDS.value]
+    name = Path(model).name.removesuffix(".keras").removesuffix(".h5")
+    folders = [Path(OUT.value) / f"{name}-{seed}" for seed in SEEDS.value]
     runs = [trained(model, seed, folder, extra) for seed, folder in zip(SEEDS.value, folders, strict=True)]
     command = ["bench", folders[0] / "model.tflite", "--on", CORE.value, "--json"]
     bench = json.loads(subprocess.run(tool(command), check=True, capture_output=True, text=True).stdout)
     accuracies = [accuracy(runs, key) for key in ("float", "int8", "int8_without_training")]
     figures = [bench["arena"], runs[0]["flash"]["weights"], bench["instructions"], runs[0]["macs"]]
     seconds = round(np.mean([run["seconds"] for run in runs]))
-    return [Path(model).stem, *accuracies, *[f"{figure:,}" for figure in figures], f"{seconds:,}"]
+    return [name, *accuracies, *[f"{figure:,}" for figure in figures], f"{seconds:,}"]
 
 
 def trained(model: str, seed: str, folder: Path, extra: Sequence[str]) -> dict[str, Any]:
