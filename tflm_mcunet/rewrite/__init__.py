@@ -204,7 +204,7 @@ def _stage(found: Regions, region: Region, number: int, prefix: str, options: Op
     extracted = found.model.extract(region, inputs, outputs)
     keep = ("keep-input",) if any(found.needed_after(region, tensor) for tensor in inputs) else ()
     own = replace(options, name=f"{prefix}_stage{number}", export=None, extras=(*options.extras, *keep), stage=True)
-    program = build(extracted, f"operators {region} of {prefix}", own)
+    program = build(extracted, f"operators {region} of {prefix}", own, must_fit=False)
     code = "".join(program.emission.files[f"{program.prefix}{suffix}"] for suffix in (".h", ".c"))
     key = hashlib.sha256(extracted + code.encode()).digest()[:KEY_BYTES]
     replacement = Replacement(region, _stage_name(number), inputs, outputs, max(1, program.plan.arena), key)

@@ -171,16 +171,15 @@ SCHEMA: dict[str, Layout] = {
     "Tensor": Layout(10, {0: WORDS, 3: STRING, 4: Of("QuantizationParameters"), 6: Of("SparsityParameters"), 7: WORDS,
                           9: Of("VariantSubType", True)}),
     "QuantizationParameters": Layout(7, {0: WORDS, 1: WORDS, 2: WORDS, 3: Scalars(8, 8),
-                                         5: Union(4, {1: "CustomQuantization", 2: "BlockwiseQuantization"})}),
+                                         5: Union(4, {1: "CustomQuantization"})}),
     "CustomQuantization": Layout(1, {0: Scalars(1, BUFFER_ALIGNMENT)}),
-    "BlockwiseQuantization": Layout(3),
     "SparsityParameters": Layout(3, {0: WORDS, 1: WORDS, 2: Of("DimensionMetadata", True)}),
     "DimensionMetadata": Layout(6, {3: Union(2, INDEX_VECTORS), 5: Union(4, INDEX_VECTORS)}),
     "Int32Vector": Layout(1, {0: WORDS}),
     "Uint16Vector": Layout(1, {0: Scalars(2, 4)}),
     "Uint8Vector": Layout(1, {0: Scalars(1, 4)}),
     "VariantSubType": Layout(3, {0: WORDS}),
-    # Slots 9 and 10 are places in the file, 11 and 12 options of StableHLO's operators, which TFLM does not run: refused.
+    # Left out and so refused: options of StableHLO's operators, data outside the file, and quantisation that names tensors.
     "Operator": Layout(9, {1: WORDS, 2: WORDS, 4: Union(3, OPTIONS), 5: Scalars(), 7: Scalars(), 8: WORDS}),
     "Buffer": Layout(1, {0: Scalars(1, BUFFER_ALIGNMENT)}),
     "Metadata": Layout(2, {0: STRING}),
@@ -195,7 +194,11 @@ OPTION_REFERENCES: dict[str, dict[int, Scalars | Of | Union]] = {
     "BucketizeOptions": {0: WORDS},
     "VarHandleOptions": {0: STRING, 1: STRING},
     "ConcatEmbeddingsOptions": {1: WORDS, 2: WORDS},
+    "FullyConnectedOptions": {5: Scalars()},
 }
+
+NEWER_SLOTS = {"FullyConnectedOptions": 6}
+"""Tables that have more slots than in the oldest release of the library that is asked for."""
 
 
 class _SlotCount:
@@ -214,7 +217,7 @@ def layout(name: str) -> Layout:
         return SCHEMA[name]
     counter = _SlotCount()
     getattr(tflite, f"{name}Start")(counter)
-    return Layout(counter.slots, OPTION_REFERENCES.get(name, {}))
+    return Layout(max(counter.slots, NEWER_SLOTS.get(name, 0)), OPTION_REFERENCES.get(name, {}))
 
 
 # ---- reading ----
