@@ -9,7 +9,7 @@ space. Per kind of layer a few products of its sizes explain these figures to a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,10 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from nas.space import Networks, Space
 from nas.untrained import untrained
-from tflm_mcunet import cost
+from tflm_mcunet.cost import load
+from tflm_mcunet.cost.flash import constant_bytes
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels import select_kernels
-from tflm_mcunet.operators.base import Operator, Record
+from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.operators.conv_2d import Conv2D
 from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
 from tflm_mcunet.operators.mean import Mean
@@ -79,25 +80,10 @@ def fit(space: Space, target: Target, classes: int | None = None, seed: int = 0)
 
 def _fitted(target: Target, operators: list[Operator]) -> Float:
     """[feature, price] of operators of one kind, with the kernels that the target gets."""
-    model = cost.load(target)
+    model = load(target)
     chosen = select_kernels(Graph("layers", (), (), tuple(operators)), target.features).operators
     prices = [(constant_bytes(op), *(model.estimate(op, block).instructions for block in (op.steps, 1))) for op in chosen]
     return _least_squares(np.array([_features(_described(op)) for op in chosen]), np.array(prices))
-
-
-def constant_bytes(op: Operator) -> int:
-    """Bytes of the constant arrays that the generated C has for an operator."""
-    return sum(array.nbytes for array in _arrays(op.record().fields.values()))
-
-
-def _arrays(values: Iterable[Any]) -> Iterator[NDArray[Any]]:
-    for value in values:
-        if isinstance(value, np.ndarray):
-            yield value
-        elif isinstance(value, Record):
-            yield from _arrays(value.fields.values())
-        elif isinstance(value, tuple):
-            yield from _arrays(value)
 
 
 def _described(op: Operator) -> Layer:

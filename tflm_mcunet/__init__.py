@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tflm_mcunet.compiled import Compiled
+    from tflm_mcunet.keras import Cost, cost, cost_callback, summary
     from tflm_mcunet.targets import Target
 
 __version__ = "0.1.0"
-__all__ = ["Compiled", "Error", "Target", "__version__", "compile"]
+__all__ = ["Compiled", "Cost", "Error", "Target", "__version__", "compile", "cost", "cost_callback", "summary"]
 
 from tflm_mcunet.errors import Error
 
@@ -82,14 +84,17 @@ def compile(
     return Compiled(content, build(content, source, options, trace))
 
 
+_ELSEWHERE = {
+    "Compiled": "compiled",
+    "Target": "targets",
+    **dict.fromkeys(("Cost", "cost_callback", "summary"), "keras"),
+    "cost": "cost",
+}
+"""Public names of modules that are imported when they are asked for."""
+
+
 def __getattr__(name: str) -> Any:
-    """Public names that need heavier modules, imported when they are asked for."""
-    if name == "Compiled":
-        from tflm_mcunet.compiled import Compiled
-
-        return Compiled
-    if name == "Target":
-        from tflm_mcunet.targets import Target
-
-        return Target
+    if name in _ELSEWHERE:
+        module = import_module(f"{__name__}.{_ELSEWHERE[name]}")
+        return module if name == "cost" else getattr(module, name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

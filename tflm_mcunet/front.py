@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from tflm_mcunet.errors import Error
@@ -14,6 +15,9 @@ BUDGETS = (1.1, 1.3, 2.0)
 
 LIMITS = 6
 """Arenas between the least one and that of layer by layer for which the fastest schedule is looked up."""
+
+UNLIMITED = 1 << 40
+"""More SRAM than any board has."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,12 @@ class Point:
         return asdict(self)
 
 
-def front(model: bytes, source: str, options: Options) -> list[Point]:
-    """The schedules that no other beats in both arena and work, the smallest arena first. Limits in `options` are ignored."""
-    points = sorted(set(_points(model, source, options)), key=lambda p: (p.arena, _work(p)))
+def front(model: bytes, source: str, options: Options, run: Callable[..., Iterable[Any]] = map) -> list[Point]:
+    """The schedules that no other beats in both arena and work, the smallest arena first. Limits in `options` are ignored.
+
+    `run` is `map`, or that of a pool of processes.
+    """
+    points = sorted(set(_points(model, source, options, run)), key=lambda p: (p.arena, _work(p)))
     best: list[Point] = []
     for point in points:
         if not best or _work(point) < _work(best[-1]):
@@ -45,32 +52,35 @@ def _work(point: Point) -> tuple[int, int]:
     return (point.instructions or point.macs_executed, point.macs_executed)
 
 
-def _points(model: bytes, source: str, options: Options) -> Iterator[Point]:
-    least = _point(model, source, replace(options, minimize="sram", schedule="auto", sram=None), "least")
-    layer = _point(model, source, replace(options, minimize="latency", schedule="layer", sram=1 << 40), "layer")
+def _points(model: bytes, source: str, options: Options, run: Callable[..., Iterable[Any]]) -> Iterator[Point]:
+    free = replace(options, schedule="auto", sram=UNLIMITED, patches=None, patch_depth=None)
+    point = partial(_point, model, source)
+    ends = (replace(free, minimize="sram"), replace(free, minimize="latency", schedule="layer"))
+    least, layer = run(point, ends, ("least", "layer"))
     assert least is not None
     assert layer is not None
     yield from (least, layer)
-    for step in range(1, LIMITS + 1):
-        limit = round(least.arena * (layer.arena / least.arena) ** (step / (LIMITS + 1)))
-        found = _point(model, source, replace(options, minimize="latency", schedule="auto", sram=limit), f"within {limit:,}")
-        if found is not None:
-            yield found
-    for budget in BUDGETS if options.input == "whole" else ():
-        chosen = replace(options, minimize="sram", schedule="auto", sram=None, macs_budget=budget)
-        found = _point(model, source, chosen, f"recomputing up to {budget:g}x")
-        if found is not None:
-            yield found
+    limits = [round(least.arena * (layer.arena / least.arena) ** (step / (LIMITS + 1))) for step in range(1, LIMITS + 1)]
+    budgets = BUDGETS if options.input == "whole" else ()
+    others = [
+        *(replace(free, minimize="sram", macs_budget=budget) for budget in budgets),
+        *(replace(free, minimize="latency", sram=limit) for limit in limits),
+    ]
+    labels = [*(f"recomputing up to {budget:g}x" for budget in budgets), *(f"within {limit:,}" for limit in limits)]
+    yield from filter(None, run(point, others, labels))
 
 
 def _point(model: bytes, source: str, options: Options, label: str) -> Point | None:
     """None where nothing fits."""
     from tflm_mcunet.compiled import Compiled
     from tflm_mcunet.compiler import build
+    from tflm_mcunet.passes.patches import PatchError
 
     try:
-        report = Compiled(model, build(model, source, options)).report
-    except Error:
+        report = Compiled(model, build(model, source, options, must_fit=False)).report
+    except PatchError:  # nothing that recomputing could gain
+        return None
+    if report["sram"]["arena"] > (options.sram or UNLIMITED):
         return None
     estimate = report.get("estimate")
     instructions = estimate["instructions"] if estimate else None

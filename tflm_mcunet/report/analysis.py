@@ -38,7 +38,6 @@ def analyze(
     """
     with ProcessPoolExecutor() as pool:
         ways = {way: pool.submit(_least, model, source, options, way) for way in WAYS}
-        points = pool.submit(front, model, source, options)
         say("compiling")
         compiled = Compiled(model, build(model, source, options, must_fit=False))
         measured = None
@@ -46,6 +45,7 @@ def analyze(
             say(f"measuring on {on}")
             measured = _measured(compiled, on)
         say("comparing schedules")
+        points = front(model, source, options, pool.map)
         program = compiled.program
         return {
             "report": compiled.report,
@@ -55,7 +55,7 @@ def analyze(
                 timeline(program.planned, options, "chosen"),
                 *(found for way in WAYS if (found := ways[way].result()) is not None),
             ],
-            "front": [point.as_dict() for point in points.result()],
+            "front": [point.as_dict() for point in points],
             "measured": measured,
         }
 

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from tflm_mcunet import cost
 from tflm_mcunet.compiler import Program
+from tflm_mcunet.cost import load
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.report.verdict import verdict
 
@@ -89,14 +89,14 @@ def _reads_from(program: Program, position: int) -> list[int]:
 
 def _estimate(program: Program, position: int, op: Operator) -> dict[str, int]:
     """What the cost model expects of one operator."""
-    found = cost.load(program.options.board).estimate(op, program.schedule.block[position])
+    found = load(program.options.board).estimate(op, program.schedule.block[position])
     cycles = {} if found.cycles is None else {"estimated_cycles": round(found.cycles)}
     return {"estimated_instructions": round(found.instructions), **cycles}
 
 
 def _total(program: Program, estimates: list[dict[str, int]]) -> dict[str, Any]:
     """What the cost model expects of one inference, for which core, and how far it is off for networks that it has not seen."""
-    model = cost.load(program.options.board)
+    model = load(program.options.board)
     names = {"estimated_instructions": "instructions"}
     if model.cycles is not None:
         names["estimated_cycles"] = "modelled_cycles"

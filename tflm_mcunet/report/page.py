@@ -90,8 +90,8 @@ def number(value: float) -> str:
 def short(value: float) -> str:
     """Three significant digits: 960, 12.9k, 1.05M."""
     for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= factor:
-            return f"{value / factor:.3g}{unit}" if value < 999.5 * factor else f"{value / factor:.0f}{unit}"
+        if value >= 0.9995 * factor:
+            return f"{value / factor:.3g}{unit}"
     return f"{value:g}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from io import StringIO
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tflm_mcunet.front import Point
+from tflm_mcunet.graph import shortened
+from tflm_mcunet.keras import Cost
 from tflm_mcunet.report.verdict import sentence
 from tflm_mcunet.targets import Target
 
@@ -57,6 +60,26 @@ def _bar(value: int, whole: int) -> str:
     """A bar of up to BAR characters."""
     eighths = round(8 * BAR * value / max(whole, 1))
     return "█" * (eighths // 8) + BARS[eighths % 8].strip()
+
+
+def keras_summary(name: str, found: Cost) -> str:
+    """The table that `tflm_mcunet.summary` prints."""
+    table = _table("layer", "operator", "output", "MACs", "int8 weights", "SRAM", "")
+    for layer in found.layers:
+        figures = (f"{figure:,}" for figure in (layer.macs, layer.weights, layer.sram))
+        bar = _bar(layer.sram, max(each.sram for each in found.layers))
+        table.add_row(shortened(layer.name, 40), layer.kind, "x".join(map(str, layer.shape[1:])), *figures, bar)
+    console = Console(width=WIDTH, record=True, file=StringIO())
+    _print(table, right={"MACs", "int8 weights", "SRAM"}, whole={"layer", "operator", ""}, console=console)
+    layered = found.schedule == "layer"
+    way = "layer by layer" if layered else "with rows that stream through line buffers"
+    lines = [
+        f"{name} on {found.target}: {found.problem or 'fits'}",
+        f"  SRAM          {found.sram:>13,} bytes expected, {way}; the least is about {found.sram_least:,}",
+        f"  flash         {found.flash:>13,} bytes of weights and tables, and some kilobytes of code",
+        f"  instructions  {found.instructions:>13,} {'estimated' if layered else 'at most'}, for {found.macs:,} MACs",
+    ]
+    return "\n".join([console.export_text().rstrip(), "", *lines])
 
 
 def full_analysis(found: Mapping[str, Any]) -> None:
@@ -165,10 +188,10 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _print(table: Table, right: Iterable[str] = (), whole: Iterable[str] = ()) -> None:
+def _print(table: Table, right: Iterable[str] = (), whole: Iterable[str] = (), console: Console | None = None) -> None:
     """Numbers stand on the `right`; these and what must be `whole` stay on one line."""
     for column in table.columns:
         column.no_wrap = str(column.header) in {*right, *whole}
         if str(column.header) in right:
             column.justify = "right"
-    Console(width=max(Console().width, WIDTH)).print(table)
+    (console or Console(width=max(Console().width, WIDTH))).print(table)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from patch_scheduler.conflicts import Buffer, buffers
-from tflm_mcunet import cost
+from tflm_mcunet.cost import load
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.operators.conv_2d import Conv2D
 from tflm_mcunet.options import Options
@@ -27,7 +27,7 @@ def timeline(planned: Planned, options: Options, schedule: str) -> dict[str, Any
     events, when the outputs are read. Sizes and addresses are bytes.
     """
     operators = planned.lowered.operators
-    model = cost.load(options.board)
+    model = load(options.board)
     pairs = zip(operators, planned.schedule.block, strict=True)
     return {
         "schedule": schedule,
