@@ -42,15 +42,18 @@ struct mcu_conv2d_dsp {
 #endif
 
 /* Quads that are unrolled, and how many of them load word by word: a cycle less and three instructions more. Bytes of code. */
+#ifndef MCU_DSP_CHAIN
 #define MCU_DSP_CHAIN 16
 #define MCU_DSP_SINGLES 8
+#endif
 #define MCU_DSP_QUAD 62
 #define MCU_DSP_SINGLE 78
 
 /* Tails turn sums into outputs. Those for one shift are numbered in units of 32 bytes of code. */
+#ifndef MCU_DSP_SHIFTS
 #define MCU_DSP_LEAST 5
-#define MCU_DSP_MOST 11
 #define MCU_DSP_SHIFTS 7
+#endif
 #define MCU_DSP_RECTIFIED 0                        /* results below the zero point, -128, saturate: m1, places, m0 */
 #define MCU_DSP_LINEAR (4 * MCU_DSP_SHIFTS)        /* the same with the sign term; places: place1 + 2^16 * last + 2^17 * place0 */
 #define MCU_DSP_ANY_RECTIFIED (9 * MCU_DSP_SHIFTS) /* shift from a register: per channel m, offset, shift and place */

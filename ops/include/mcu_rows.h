@@ -15,11 +15,13 @@
 #define MCU_ALIGNED(bytes)
 #endif
 
-/* A function that is not to be compiled into its callers, whose registers it would need. */
+/* A function that is not to be compiled into its callers, whose registers it would need; and one that always is. */
 #if defined(__GNUC__) || defined(__clang__)
 #define MCU_APART __attribute__((noinline, unused))
+#define MCU_INLINE inline __attribute__((always_inline))
 #else
 #define MCU_APART
+#define MCU_INLINE inline
 #endif
 
 /* A tensor: `rows` rows of `row_bytes` bytes in the arena, or in flash where `constant` is set. Rows lie one after the other

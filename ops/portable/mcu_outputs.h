@@ -17,7 +17,7 @@ struct mcu_outputs {
 };
 
 /* gcc does not find the instruction in loops. */
-static inline int8_t mcu_saturate(int32_t value)
+static MCU_INLINE int8_t mcu_saturate(int32_t value)
 {
 #if defined(__ARM_FEATURE_SAT) && defined(__GNUC__) && __GNUC__ >= 10
     return (int8_t)(int32_t)__builtin_arm_ssat(value, 8);
@@ -28,7 +28,7 @@ static inline int8_t mcu_saturate(int32_t value)
 
 /* zero + the rounded quotient of value * multiplier / 2^(31 + shift). TFLM rounds twice, y = floor((value * multiplier + 2^30) / 2^31)
    and floor((y + 2^(shift - 1) - [y < 0]) / 2^shift); the floors nest, and [y < 0] = [value < 0] as far as it matters. */
-static inline int32_t mcu_requantize_right(int32_t value, int32_t multiplier, int32_t shift, int32_t zero)
+static MCU_INLINE int32_t mcu_requantize_right(int32_t value, int32_t multiplier, int32_t shift, int32_t zero)
 {
     /* 2^(shift - 1) + zero * 2^shift - [value < 0]; just zero where shift is 0, as halving drops the sign then. */
     const int32_t offset = ((int32_t)((uint32_t)(2 * zero + 1) << shift) + (value >> 31)) >> 1;
@@ -42,7 +42,7 @@ MCU_APART static int8_t mcu_output_any(int32_t value, int32_t multiplier, int32_
 }
 
 /* The output for a channel's sum, saturated; it still has to be clamped. */
-static inline int8_t mcu_output(int32_t sum, int32_t bias, int32_t multiplier, int32_t shift, int32_t zero)
+static MCU_INLINE int8_t mcu_output(int32_t sum, int32_t bias, int32_t multiplier, int32_t shift, int32_t zero)
 {
     const int32_t value = (int32_t)((uint32_t)bias + (uint32_t)sum);
     if (shift < 0) {

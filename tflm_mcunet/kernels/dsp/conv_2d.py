@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,6 +29,7 @@ class Conv2DDsp(Conv2D):
     """
 
     internal = True
+    tails: ClassVar[packing.Tails] = packing.TAILS
 
     pixels: int = field(default=3, kw_only=True)
     height: int = field(default=STRIP, kw_only=True)
@@ -111,7 +113,7 @@ class Conv2DDsp(Conv2D):
             {
                 "input": self.input(0),
                 "output": self.output,
-                "stream": packing.stream(self.channels, self.output.zero_point, self.limits),
+                "stream": packing.stream(self.channels, self.output.zero_point, self.limits, self.tails),
                 "in_c": self.input(0).nhwc[3],
                 "out_c": self.output.nhwc[3],
                 "in_zero": self.input(0).zero_point,
@@ -124,6 +126,16 @@ class Conv2DDsp(Conv2D):
             },
             function="mcu_conv2d_dsp_pointwise" if self.in_place_pixels else "mcu_conv2d_dsp",
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Conv2DSmallDsp(Conv2DDsp):
+    """The same in less code, a little slower (ops/dsp/mcu_conv2d_small_dsp.h); a model has one or the other."""
+
+    tails = packing.FEW_TAILS
+
+    def record(self) -> Record:
+        return replace(super().record(), header="mcu_conv2d_small_dsp.h")
 
 
 def _variant(pixels: int, height: int) -> Callable[[Operator], Operator | None]:

@@ -13,10 +13,30 @@ from tflm_mcunet.fixed_point import multiply, quantize_multipliers
 from tflm_mcunet.graph import Array
 from tflm_mcunet.operators.convolution import Convolution, folded_bias
 
-LEAST, MOST = 5, 11
-"""The shifts that have tails of their own; this and the numbers of the tails are those of ops/dsp/mcu_conv2d_dsp.h."""
-RECTIFIED, LINEAR = 0, 4 * (MOST - LEAST + 1)
-ANY_RECTIFIED, ANY_LINEAR, ANY_CLAMPED = (9 * (MOST - LEAST + 1) + further for further in (0, 5, 11))
+
+@dataclass(frozen=True)
+class Tails:
+    """Numbers of the tails of ops/dsp/mcu_conv2d_dsp.h: those for one shift, from `least` to `most`, and for any."""
+
+    least: int
+    most: int
+
+    rectified = 0
+
+    @property
+    def linear(self) -> int:
+        return 4 * (self.most - self.least + 1)
+
+    @property
+    def any(self) -> tuple[int, int, int]:
+        """Rectified, linear and clamped."""
+        first = 9 * (self.most - self.least + 1)
+        return first, first + 5, first + 11
+
+
+TAILS = Tails(5, 11)
+FEW_TAILS = Tails(6, 9)
+"""Those of ops/dsp/mcu_conv2d_small_dsp.h."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +130,7 @@ Parameters = Callable[[Pair, bool], list[int]]
 """The words that a tail reads for a pair, given whether that ends its run."""
 
 
-def stream(found: list[Channel], zero: int, limits: tuple[int, int]) -> NDArray[np.int32]:
+def stream(found: list[Channel], zero: int, limits: tuple[int, int], tails: Tails = TAILS) -> NDArray[np.int32]:
     """The words that the three-pixel block reads: runs of pairs of channels, by shift; constant outputs last."""
     saturating = limits == (-128, 127)
     rectified = saturating and zero == -128
@@ -120,22 +140,23 @@ def stream(found: list[Channel], zero: int, limits: tuple[int, int]) -> NDArray[
     for channel in found:
         if channel.value is not None:
             continue
-        special = saturating and LEAST <= channel.shift <= MOST
+        special = saturating and tails.least <= channel.shift <= tails.most
         (groups[channel.shift] if special else rest).append(channel)
     for shift, members in sorted(groups.items()):
         pairs, left = _pairs(members)
         rest += left
         if pairs and rectified:
-            header = RECTIFIED + 4 * (shift - LEAST), _offset(shift, zero, 8), _offset(shift, zero)
+            header = tails.rectified + 4 * (shift - tails.least), _offset(shift, zero, 8), _offset(shift, zero)
             words += _run(pairs, header, _place)
         elif pairs:
-            words += _run(pairs, (LINEAR + 5 * (shift - LEAST), _offset(shift, zero), 0), _place)
+            words += _run(pairs, (tails.linear + 5 * (shift - tails.least), _offset(shift, zero), 0), _place)
     pairs, left = _pairs(rest)
     pairs += [Pair(channel, None) for channel in left]
     short = [rectified and all(c.shift <= 14 for c in (p.low, p.high) if c) for p in pairs]
     first, second = ([p for p, other in zip(pairs, short, strict=True) if other == kind] for kind in (True, False))
-    words += _run(first, (ANY_RECTIFIED, 0, 0), lambda pair, last: _any(pair, zero, last, 8))
-    tail = (ANY_LINEAR if saturating else ANY_CLAMPED), *limits
+    any_rectified, any_linear, any_clamped = tails.any
+    words += _run(first, (any_rectified, 0, 0), lambda pair, last: _any(pair, zero, last, 8))
+    tail = (any_linear if saturating else any_clamped), *limits
     words += _run(second, tail, lambda pair, last: _any(pair, zero, last, 0))
     constant = [(c.value & 0xFF) + 256 * c.index for c in found if c.value is not None]
     return np.array([*words, 0, 0, len(constant), *constant], np.int64).astype(np.uint32).view(np.int32)
