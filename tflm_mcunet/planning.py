@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from patch_scheduler import Network, Plan, Schedule, live_bytes, peaks, schedule
+from patch_scheduler import Network, Plan, Schedule, live_bytes, peaks, plan_rows, schedule
+from patch_scheduler.rows import FORMS
 from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.cost import scheduler_cost
 from tflm_mcunet.graph import Graph
@@ -120,14 +121,26 @@ def _macs(graph: Graph) -> int:
 
 
 def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Planned:
-    own = TENSOR_ALIGNMENT if options.stage else 1
-    keep, aligned = "keep-input" in options.extras, CACHE_LINE if "dma" in options.extras else own
-    lowered = lower(graph, keep_inputs=keep, input_alignment=aligned, output_alignment=own)
+    found = lowered(graph, options)
     how, where = schedule(
-        lowered.network,
+        found.network,
         mode=mode,  # type: ignore[arg-type]
         limit=options.sram_limit,
         minimize=options.minimize,  # type: ignore[arg-type]
-        cost=scheduler_cost(lowered.operators, options.board),
+        cost=scheduler_cost(found.operators, options.board),
     )
-    return Planned(graph, lowered, how, where, _macs(graph) - _macs(original))
+    return Planned(graph, found, how, where, _macs(graph) - _macs(original))
+
+
+def lowered(graph: Graph, options: Options) -> Lowered:
+    """The graph as the scheduler sees it."""
+    own = TENSOR_ALIGNMENT if options.stage else 1
+    keep, aligned = "keep-input" in options.extras, CACHE_LINE if "dma" in options.extras else own
+    return lower(graph, keep_inputs=keep, input_alignment=aligned, output_alignment=own)
+
+
+def replan(planned: Planned, graph: Graph, options: Options, enough: int) -> Planned:
+    """The same events with the operators of another graph, which differ in their kernels alone, in `enough` bytes if they fit."""
+    found = lowered(graph, options)
+    where = plan_rows(found.network, planned.schedule, enough, forms=FORMS[1:])
+    return Planned(graph, found, planned.schedule, where, planned.macs_recomputed)

@@ -22,7 +22,8 @@ class Features:
     multiply-accumulates. gather: inputs that are copied or expanded first; piece: contiguous parts in which they are read;
     edge: those that are not all inside the image.
     group: pixels that are computed together, blocks of a row's columns where depthwise. start: channels that are set up, once
-    per tile; column: blocks of columns that walk down a tile. read: inputs of operators without weights.
+    per tile; column: blocks of columns that walk down a tile, or rows of single channels. read: inputs of operators without
+    weights.
     """
 
     family: str
@@ -43,6 +44,8 @@ DSP = Tiling(pixels=3, channels=2, taps=4)
 MVE = Tiling(pixels=4, channels=4, taps=16)
 COLUMNS, PLANES = 4, 4
 """Columns of a block of the depthwise kernels, portable and for the DSP extension; channels that the latter gather together."""
+DIRECT_ROWS = 8
+"""Rows that the direct depthwise kernel computes with weights that it has widened once."""
 
 
 CHUNK = 16
@@ -79,7 +82,8 @@ def _convolution(op: Conv2D, block: int) -> Features:
     groups = full * _up(block * width, tiling.pixels) + _up(rest * width, tiling.pixels)
     live, constant = _channels(op) if tiling == DSP else (_rounded(channels, tiling.channels), 0)
     outputs = groups * tiling.pixels * live
-    pieces = op.window[0] * (op.window[1] if tiling == PLAIN else 1)
+    dense = op.groups == 1 and op.dilation[1] == 1
+    pieces = op.window[0] * (op.window[1] if tiling == PLAIN and not dense else 1)
     values = {
         "event": full + bool(rest),
         "row": height,
@@ -151,6 +155,8 @@ def _depthwise(op: DepthwiseConv2D, block: int) -> Features:
         return _depthwise_plain(op, block)
     if type(op).__name__ == "DepthwiseConv2DMve":
         return _depthwise_mve(op, block)
+    if type(op).__name__ == "DepthwiseConv2DDirectDsp":
+        return _depthwise_direct(op, block)
     kernel, stride = getattr(op, "kernel", max(op.window)), op.stride[0]
     rows, columns = getattr(op, "tile", (op.steps, width))
     strips = op.steps // block * _up(block, rows) + _up(op.steps % block, rows)
@@ -169,19 +175,27 @@ def _depthwise(op: DepthwiseConv2D, block: int) -> Features:
     return Features(_family(op, f"{kernel}x{kernel}/{stride}"), values)
 
 
+def _depthwise_grouped(op: DepthwiseConv2D, block: int) -> Features:
+    """What the same work has as a CONV_2D of groups."""
+    _, height, width, _ = op.output.nhwc
+    groups, rows, columns = op.input(0).nhwc[3], *op.window
+    windows = height * width * groups
+    values = {
+        "event": _up(op.steps, block),
+        "row": height,
+        "group": height * width,
+        "value": windows * _rounded(op.depth_multiplier, PLAIN.channels),
+        "mac": windows * _rounded(op.depth_multiplier, PLAIN.channels) * rows * columns,
+        "gather": windows * rows * columns,
+        "piece": windows * rows * (1 if groups == 1 and op.dilation[1] == 1 else columns),
+    }
+    return Features("Conv2D", values)
+
+
 def _depthwise_plain(op: DepthwiseConv2D, block: int) -> Features:
     _, height, width, channels = op.output.nhwc
     if op.grouped:
-        gathered = height * width * op.weights.size // op.depth_multiplier
-        values = {
-            "event": _up(op.steps, block),
-            "row": height,
-            "group": height * width * op.input(0).nhwc[3],
-            "value": op.output.elements,
-            "mac": gathered * _rounded(op.depth_multiplier, PLAIN.channels),
-            "gather": gathered,
-        }
-        return Features(_family(op, "grouped"), values)
+        return _depthwise_grouped(op, block)
     fours = op.interior[1] // COLUMNS
     lines = op.axes[0].inside * channels
     values = {
@@ -195,6 +209,19 @@ def _depthwise_plain(op: DepthwiseConv2D, block: int) -> Features:
         "single mac": op.macs_executed - op.macs_of_fours,
     }
     return Features(_family(op), values)
+
+
+def _depthwise_direct(op: DepthwiseConv2D, block: int) -> Features:
+    _, height, _, channels = op.output.nhwc
+    full, rest = divmod(op.steps, block)
+    values = {
+        "event": full + bool(rest),
+        "row": height,
+        "start": (full * _up(block, DIRECT_ROWS) + _up(rest, DIRECT_ROWS)) * channels,
+        "column": height * channels,
+        "value": op.output.elements,
+    }
+    return Features(_family(op, str(op.stride[0])), values)
 
 
 def _depthwise_mve(op: Any, block: int) -> Features:
@@ -233,7 +260,7 @@ def _family(op: Operator, variant: str = "") -> str:
     """The operator's class, which names its kernel, and what selects one of several functions."""
     parts = [type(op).__name__, variant]
     tail = getattr(op, "tail", "")
-    if tail == "raw":
+    if tail == "raw" or (tail == "rectified" and "Direct" in parts[0]):
         parts.append(tail)
     if getattr(op, "linear", None) is not None:
         parts.append("linear")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.operators.base import Operator
@@ -12,7 +12,7 @@ Variant = Callable[[Operator], Operator | None]
 
 
 def variants(features: Set[str]) -> tuple[Variant, ...]:
-    """The variants that a target with these features can run, the fastest first."""
+    """The variants that a target with these features can run, as a rule the fastest first."""
     from tflm_mcunet.kernels import portable
 
     found: list[Variant] = []
@@ -27,12 +27,17 @@ def variants(features: Set[str]) -> tuple[Variant, ...]:
     return (*found, *portable.VARIANTS)
 
 
+def alternatives(op: Operator, features: Set[str]) -> Iterator[Operator]:
+    """The operator in every variant that applies, and at last as it is: the plain portable kernel."""
+    for variant in variants(features):
+        new = variant(op)
+        if new is not None:
+            yield new
+    yield op
+
+
 def select_kernels(graph: Graph, features: Set[str]) -> Graph:
-    """Every operator in the first variant that applies, or as it is: the portable kernel."""
-    offered = variants(features)
-    chosen = {op: new for op in graph.operators if (new := _first(offered, op)) is not None}
+    """Every operator in the first variant that applies, or as it is."""
+    first = {op: next(alternatives(op, features)) for op in graph.operators}
+    chosen = {op: new for op, new in first.items() if new is not op}
     return graph.exchange(chosen) if chosen else graph
-
-
-def _first(offered: tuple[Variant, ...], op: Operator) -> Operator | None:
-    return next((new for variant in offered if (new := variant(op)) is not None), None)

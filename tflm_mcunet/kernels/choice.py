@@ -1,60 +1,194 @@
-"""Fast kernels need scratch memory: chooses, per operator, between the fastest kernel and the one that needs least."""
+"""Fast kernels need scratch memory: chooses, per operator, the fastest kernel for which the schedule leaves room."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from typing import NamedTuple
 
+from patch_scheduler import lower_bound
+from patch_scheduler.cost import total_cost
+from patch_scheduler.holes import holes
+from tflm_mcunet.cost import load, scheduler_cost
 from tflm_mcunet.graph import Graph
-from tflm_mcunet.kernels import select_kernels
+from tflm_mcunet.kernels import alternatives
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.options import Options
-from tflm_mcunet.planning import Planned, is_enough, plan_graph
+from tflm_mcunet.planning import Planned, is_enough, lowered, plan_graph, replan
 
 UNLIMITED = 1 << 40
 """Where nothing limits the arena, blocks may be whole maps: fast kernels prepare weights once per block."""
 
-ROUNDS = 3
-STEP = 0.96
-"""Each round lets fast kernels have less memory: their scratch has one address during all of their events."""
+SHARES = (1.0, 0.97, 0.9)
+"""Parts of the goal within which kernels are chosen until a plan meets it: scratch has one address during all of its events."""
+
+
+class _Room(NamedTuple):
+    """Bytes that an operator's scratch may have, and the steps of its longest event."""
+
+    scratch: int
+    block: int
+
+
+Rooms = Mapping[int, _Room]
+"""By the operator's index, which patches of one operator share."""
+
+
+class _Kernels:
+    """The kernels that can compute each operator of a graph."""
+
+    def __init__(self, graph: Graph, options: Options) -> None:
+        self.graph, self.features = graph, options.board.features
+        self.model = load(options.board)
+        self.offered: dict[Operator, list[Operator]] = {}
+        self.plain: dict[type[Operator], type[Operator]] = {}
+        for op in graph.operators:
+            found = list(alternatives(op, self.features))
+            self.offered |= dict.fromkeys((op, *found), found)
+            self.plain |= {type(each): type(op) for each in found}
+
+    @property
+    def only_one(self) -> bool:
+        """Whether there is nothing to choose."""
+        return all(len(found) == 1 for found in self.offered.values())
+
+    def fastest(self) -> Graph:
+        """Every operator in the kernel that is fastest in events of whole maps."""
+        return self._exchanged(self.graph, {op: self.offered[op] for op in self.graph.operators}, {})
+
+    def leanest(self) -> Graph:
+        """Every operator in the kernel that needs least scratch in events of one step; of several the fastest."""
+        return self.fitting(self.graph, {op.index: _Room(0, 1) for op in self.graph.operators})
+
+    def fitting(self, graph: Graph, rooms: Rooms) -> Graph:
+        """Every operator in the kernel that is fastest in its events, of those with room for their scratch, or with the least."""
+        allowed = {}
+        for op in graph.operators:
+            room = rooms.get(op.index, _Room(0, 1))
+            sizes = {each: _scratch(each, room.block) for each in self._kernels_of(op)}
+            most = max(room.scratch, min(sizes.values()))
+            allowed[op] = [each for each, size in sizes.items() if size <= most]
+        return self._exchanged(graph, allowed, rooms)
+
+    def filling(self, graph: Graph, rooms: Rooms) -> Graph:
+        """The same of kernels that make no more demands on the places of rows than those of the graph."""
+        allowed = {}
+        for op in graph.operators:
+            room = rooms.get(op.index, _Room(0, 1))
+            others = [
+                each for each in self._kernels_of(op) if _undemanding(each, op) and _scratch(each, room.block) <= room.scratch
+            ]
+            allowed[op] = others or [op]
+        return self._exchanged(graph, allowed, rooms)
+
+    def _exchanged(self, graph: Graph, allowed: Mapping[Operator, list[Operator]], rooms: Rooms) -> Graph:
+        """Every operator in the allowed kernel that costs least."""
+
+        def cost(op: Operator) -> float:
+            block = rooms[op.index].block if op.index in rooms else op.steps
+            estimate = self.model.estimate(op, min(block, op.steps))
+            return estimate.instructions if estimate.cycles is None else estimate.cycles
+
+        return graph.exchange({op: min(found, key=cost) if len(found) > 1 else found[0] for op, found in allowed.items()})
+
+    def _kernels_of(self, op: Operator) -> list[Operator]:
+        """The kernels for an operator of the graph in any of them, or for a patch of one."""
+        if op not in self.offered:
+            plain = self.plain.get(type(op), type(op))
+            same = plain(**{f.name: getattr(op, f.name) for f in fields(plain)})
+            self.offered[op] = list(alternatives(same, self.features))
+        return self.offered[op]
 
 
 def plan_with_kernels(graph: Graph, options: Options) -> Planned:
     """The fastest kernels where they fit the limit; for the least SRAM, fast ones wherever they do not enlarge the arena."""
-    fast = select_kernels(graph, options.board.features)
-    if fast is not graph and options.minimize == "latency" and options.sram_limit is None:
+    kernels = _Kernels(graph, options)
+    if kernels.only_one:
+        return plan_graph(graph, options)
+    if options.minimize == "latency" and options.sram_limit is None:
         options = replace(options, sram=UNLIMITED)
-    planned = plan_graph(fast, options)
-    if fast is graph or is_enough(planned, options):
+    if options.minimize != "sram":
+        planned = plan_graph(kernels.fastest(), options)
+        if is_enough(planned, options):
+            return _suited(kernels, planned, options)
+    least = plan_graph(kernels.leanest(), replace(options, minimize="sram"))
+    goal = least.plan.arena if options.minimize == "sram" else max(options.sram_limit or 0, least.plan.arena)
+    best = least if options.minimize == "sram" else _longer(kernels, least, goal, options)
+    return _quicker(kernels, best, goal, options)
+
+
+def _suited(kernels: _Kernels, planned: Planned, options: Options) -> Planned:
+    """The plan with kernels that suit the length of its events, where that is faster: they may have become short."""
+    if options.sram_limit is None or all(block == op.steps for op, block in _blocks(planned)):
         return planned
-    least = plan_graph(graph, replace(options, minimize="sram"))
-    if least.plan.arena >= planned.plan.arena:
-        return planned
-    goal = _goal(least, options)
-    allowance = float(goal)
-    for _ in range(ROUNDS):
-        mixed = plan_graph(_mixed(graph, fast, least, int(allowance)), options)
-        if mixed.plan.arena <= goal:
-            return mixed
-        allowance *= STEP
-    return least
+    graph = kernels.fitting(kernels.graph, _rooms(planned, options.sram_limit))
+    other = plan_graph(graph, options)
+    return min((planned, other), key=lambda each: (not is_enough(each, options), _cost(each, options)))
 
 
-def _goal(least: Planned, options: Options) -> int:
-    limit = options.sram_limit
-    return least.plan.arena if options.minimize == "sram" or limit is None else max(limit, least.plan.arena)
+def _longer(kernels: _Kernels, least: Planned, goal: int, options: Options) -> Planned:
+    """The fastest plan within the goal with kernels that the least one leaves room for."""
+    for share in SHARES:
+        planned = plan_graph(kernels.fitting(kernels.graph, _rooms(least, share * goal)), options)
+        if planned.plan.arena <= goal:
+            return planned
+    planned = plan_graph(kernels.leanest(), options)
+    return planned if planned.plan.arena <= goal else least
 
 
-def _mixed(graph: Graph, fast: Graph, least: Planned, allowance: int) -> Graph:
-    """Fast kernels for the operators that stay within the allowance with them. Patches of an operator share its index."""
-    live: dict[int, int] = {}
-    for op, peak in zip(least.lowered.operators, least.live_bytes, strict=True):
-        live[op.index] = max(live.get(op.index, 0), peak)
-    pairs = zip(graph.operators, fast.operators, strict=True)
-    return graph.exchange(
-        {slow: quick for slow, quick in pairs if live.get(slow.index, 0) + _extra_scratch(slow, quick) <= allowance}
-    )
+def _quicker(kernels: _Kernels, planned: Planned, goal: int, options: Options) -> Planned:
+    """The same events with faster kernels, within a goal that the plan meets."""
+    for share in SHARES:
+        moved = replan(planned, kernels.fitting(planned.graph, _rooms(planned, share * goal)), options, goal)
+        if moved.plan.arena <= goal:
+            return moved
+    return _filled(kernels, planned, goal, options)
 
 
-def _extra_scratch(slow: Operator, quick: Operator) -> int:
-    """Bytes that the fast kernel needs beyond the other, in events of one step."""
-    return quick.scratch + quick.scratch_per_step - slow.scratch - slow.scratch_per_step
+def _blocks(planned: Planned) -> Iterator[tuple[Operator, int]]:
+    return zip(planned.lowered.operators, planned.schedule.block, strict=True)
+
+
+def _cost(planned: Planned, options: Options) -> float:
+    """The estimated time of one inference."""
+    return total_cost(planned.schedule, scheduler_cost(planned.lowered.operators, options.board))
+
+
+def _rooms(planned: Planned, allowance: float) -> Rooms:
+    """What remains of the allowance beside what lives at the operators' worst events."""
+    found: dict[int, _Room] = {}
+    for op, live, block in zip(planned.lowered.operators, planned.live_bytes, planned.schedule.block, strict=True):
+        _note(found, op, _Room(int(allowance) - live + _scratch(op, block), block))
+    return found
+
+
+def _note(rooms: dict[int, _Room], op: Operator, room: _Room) -> None:
+    """The least room that patches of an operator have, with the longest events."""
+    before = rooms.get(op.index, room)
+    rooms[op.index] = _Room(min(before.scratch, room.scratch), max(before.block, room.block))
+
+
+def _filled(kernels: _Kernels, planned: Planned, goal: int, options: Options) -> Planned:
+    """The plan with faster kernels where the memory for their scratch is free, so that nothing else moves."""
+    schedule, rooms = planned.schedule, dict[int, _Room]()
+    free = holes(planned.lowered.network, schedule, planned.plan, goal)
+    for op, hole, block in zip(planned.lowered.operators, free, schedule.block, strict=True):
+        _note(rooms, op, _Room(hole.size, block))
+    graph = kernels.filling(planned.graph, rooms)
+    new = lowered(graph, options)
+    sizes = {index: _scratch(op, schedule.block[index]) for index, op in enumerate(new.operators)}
+    scratch = {index: free[index].offset for index, size in sizes.items() if size}
+    arena = max([planned.plan.arena, *(offset + sizes[index] for index, offset in scratch.items())])
+    bound = lower_bound(new.network, schedule)
+    plan = replace(planned.plan, scratch=scratch, arena=arena, lower_bound=bound, optimal=arena == bound)
+    return replace(planned, graph=graph, lowered=new, plan=plan)
+
+
+def _undemanding(new: Operator, old: Operator) -> bool:
+    """Whether a kernel can take another's place where rows may already lie anywhere, or outputs over inputs."""
+    shared = all(new.in_place(index) or not old.in_place(index) for index in range(len(old.inputs)))
+    return shared and (new.row_pointers or not old.row_pointers) and new.state == old.state
+
+
+def _scratch(op: Operator, block: int) -> int:
+    return op.scratch + op.scratch_per_step * min(block, op.steps)

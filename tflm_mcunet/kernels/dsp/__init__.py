@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from tflm_mcunet.kernels.dsp.add import add
 from tflm_mcunet.kernels.dsp.conv_2d import CONV_2D
-from tflm_mcunet.kernels.dsp.depthwise_conv_2d import depthwise_conv_2d
+from tflm_mcunet.kernels.dsp.depthwise_conv_2d import DEPTHWISE_CONV_2D
 from tflm_mcunet.kernels.dsp.fully_connected import fully_connected
 from tflm_mcunet.kernels.dsp.simple import simple
 from tflm_mcunet.operators.base import Operator
 
-VARIANTS: list[Callable[[Operator], Operator | None]] = [add, *CONV_2D, depthwise_conv_2d, fully_connected, simple]
+VARIANTS: list[Callable[[Operator], Operator | None]] = [add, *CONV_2D, *DEPTHWISE_CONV_2D, fully_connected, simple]
 """Functions operator -> variant or None, the fastest first."""

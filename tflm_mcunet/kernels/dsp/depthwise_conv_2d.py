@@ -27,6 +27,10 @@ SHARED_SHIFT = 10
 """The right shift of the scaled tail: MCU_DW_SHARED_SHIFT of ops/dsp/mcu_depthwise_conv2d_dsp.h."""
 MOST_SCALE = 8
 """Weights times 2 to this power fit 16 bits."""
+DIRECT_ROWS = 8
+"""Output rows that the direct kernel computes with weights that it has widened once: MCU_DWD_ROWS."""
+ORDER = [0, 1, 3, 4, 2, 6, 5, 7, 8]
+"""Taps of a 3x3 window as the direct kernel reads them: 00 01 10 11, 02 20 12 21, 22."""
 RECORD_HEAD = 12
 """Words of a kernel's record beside the weights."""
 
@@ -209,6 +213,54 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
         )
 
 
+@dataclass(frozen=True, eq=False)
+class DepthwiseConv2DDirectDsp(DepthwiseConv2DDsp):
+    """A 3x3 depthwise convolution that slides along rows of pixels where they lie (ops/dsp/mcu_depthwise_direct_dsp.h)."""
+
+    @property
+    def applicable(self) -> bool:
+        """Whether window, stride and requantisation are this kernel's, and the middle of every window lies in the image."""
+        if self.window != (3, 3) or self.depth_multiplier != 1 or not super().applicable:
+            return False
+        inside = all(axis.before <= 1 and (axis.output - 1) * axis.stride + 1 - axis.before < axis.input for axis in self.axes)
+        return inside and self.tail in ("scaled", "rectified")
+
+    @property
+    def scratch(self) -> int:
+        return 0
+
+    @property
+    def weight_bytes_fetched(self) -> int:
+        """Weights are read once per so many rows."""
+        return -(-self.output.nhwc[1] // DIRECT_ROWS) * self.squared.size
+
+    def channel_parameters(self, channel: packing.Channel, scaling: Scaling | None) -> tuple[int, int, int, Array]:
+        """The weights in the order in which they become lanes of the upper two rows and, after them, the lowest."""
+        *others, weights = super().channel_parameters(channel, scaling)
+        return *others, weights[ORDER]  # type: ignore[return-value]
+
+    def record(self) -> Record:
+        vertical, horizontal = self.axes
+        return Record(
+            "depthwise_direct_dsp",
+            {
+                "input": self.input(0),
+                "output": self.output,
+                "channels": self.parameters,
+                "in_h": vertical.input,
+                "in_w": horizontal.input,
+                "in_c": self.input(0).nhwc[3],
+                "out_w": horizontal.output,
+                "stride": vertical.stride,
+                "pad_h": vertical.before,
+                "pad_w": horizontal.before,
+                "in_zero": self.input(0).zero_point,
+                "out_zero": self.output.zero_point,
+            },
+            function=f"mcu_depthwise_direct_dsp_{self.stride[0]}_{self.tail}",
+        )
+
+
 def _rectifiable(channel: packing.Channel) -> bool:
     """Whether the short requantisation is exact where what lies below the zero point is clamped: see ops/dsp/mcu_dsp.h.
 
@@ -291,8 +343,20 @@ def _wrapped(value: int) -> int:
 
 
 def depthwise_conv_2d(op: Operator) -> Operator | None:
-    """The depthwise convolution in these kernels, where its window is one of theirs."""
+    """The depthwise convolution on planes of channels, where its window is one of that kernel's."""
+    return _variant(op, DepthwiseConv2DDsp)
+
+
+def depthwise_direct(op: Operator) -> Operator | None:
+    """The depthwise convolution without scratch, where its window is 3x3."""
+    return _variant(op, DepthwiseConv2DDirectDsp)
+
+
+def _variant(op: Operator, kind: type[DepthwiseConv2DDsp]) -> Operator | None:
     if type(op) is not DepthwiseConv2D:
         return None
-    variant = DepthwiseConv2DDsp(**{f.name: getattr(op, f.name) for f in fields(op)})
+    variant = kind(**{f.name: getattr(op, f.name) for f in fields(op)})
     return variant if variant.applicable else None
+
+
+DEPTHWISE_CONV_2D = [depthwise_conv_2d, depthwise_direct]
