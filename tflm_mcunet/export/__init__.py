@@ -30,8 +30,11 @@ ECOSYSTEMS: dict[str, Callable[[Project], dict[str, bytes]]] = {
 
 def export_stages(rewritten: Rewritten) -> dict[str, bytes]:
     """The files of a rewritten model's stages as the project that its options name, by path, and their report."""
-    files = {name: text.encode() for name, text in rewritten.files.items()}
-    return {**files, "report.json": to_json(rewritten.report).encode()}
+    report = {"report.json": to_json(rewritten.report).encode()}
+    kind = rewritten.options.export
+    if kind is None:
+        return {**{name: text.encode() for name, text in rewritten.files.items()}, **report}
+    return {**ECOSYSTEMS[kind](Project.of_stages(rewritten)), **report}
 
 
 def export(compiled: Compiled, files: dict[str, str]) -> dict[str, bytes]:

@@ -15,17 +15,19 @@ SKETCHES = {
 def files(project: Project) -> dict[str, bytes]:
     """The library's folder, and NAME.zip with the same in it."""
     name = library_name(project.prefix)
-    library = {
-        **project.in_folder("src"),
-        "library.properties": project.render("arduino/library.properties.j2", name=name),
-        "keywords.txt": _keywords(project),
-        "README.md": project.render("arduino/README.md.j2", name=name),
-        "LICENSE.txt": project.render("LICENSE.txt.j2"),
-        **{
-            f"examples/{sketch}/{sketch}.ino": project.render("arduino/sketch.ino.j2", name=sketch, note=note)
-            for sketch, note in SKETCHES.items()
-        },
-    }
+    library = project.kept(
+        {
+            **project.in_folder("src"),
+            "library.properties": project.render("arduino/library.properties.j2", name=name),
+            "keywords.txt": _keywords(project),
+            "README.md": project.render("arduino/README.md.j2", name=name),
+            "LICENSE.txt": project.render("LICENSE.txt.j2"),
+            **{
+                f"examples/{sketch}/{sketch}.ino": project.render("arduino/sketch.ino.j2", name=sketch, note=note)
+                for sketch, note in SKETCHES.items()
+            },
+        }
+    )
     if "camera" in project.features:
         library["examples/Camera/Camera.ino"] = project.render("arduino/camera.ino.j2", channels=project.channels)
     packed = archive({f"{name}/{path}": content for path, content in library.items()})
@@ -34,6 +36,8 @@ def files(project: Project) -> dict[str, bytes]:
 
 def _keywords(project: Project) -> bytes:
     """What the IDE colours: name, tab, kind."""
+    if "stages" in project.features:
+        return f"{project.prefix}\tKEYWORD1\nRegisterStages\tKEYWORD2\n".encode()
     invoke = "invoke_rows" if "pull" in project.features else "invoke"
     functions = [f"{project.prefix}_{name}\tKEYWORD2" for name in ("input", invoke, "output")]
     upper = project.prefix.upper()

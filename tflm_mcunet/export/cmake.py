@@ -15,4 +15,6 @@ TEMPLATES = {
 
 def files(project: Project) -> dict[str, bytes]:
     """CMakeLists.txt, src/ and example/."""
-    return {**project.in_folder("src"), **{path: project.render(f"cmake/{name}") for path, name in TEMPLATES.items()}}
+    return project.kept(
+        {**project.in_folder("src"), **{path: project.render(f"cmake/{name}") for path, name in TEMPLATES.items()}}
+    )

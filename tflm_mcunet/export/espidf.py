@@ -17,4 +17,6 @@ TEMPLATES = {
 
 def files(project: Project) -> dict[str, bytes]:
     """The component's manifest, src/, and the project in examples/run."""
-    return {**project.in_folder("src"), **{path: project.render(f"espidf/{name}") for path, name in TEMPLATES.items()}}
+    return project.kept(
+        {**project.in_folder("src"), **{path: project.render(f"espidf/{name}") for path, name in TEMPLATES.items()}}
+    )

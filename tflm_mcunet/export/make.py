@@ -8,7 +8,9 @@ from tflm_mcunet.export.project import Project
 
 
 def files(project: Project) -> dict[str, bytes]:
-    """A Makefile, main.c, src/ and what every emulated core needs."""
+    """A Makefile, main.c, src/ and what every emulated core needs; of stages a Makefile for a library."""
+    if "stages" in project.features:
+        return project.kept({**project.in_folder("src"), "Makefile": project.render("stages/Makefile.j2")})
     core = project.board.core if project.board.core in cores.CORES else "cortex-m4"
     ours = [cores.FOLDER / name for name in ("startup.c", "port_semihosting.c", "image.ld")] + [harness.FOLDER / "port.h"]
     return {

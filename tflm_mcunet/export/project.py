@@ -18,8 +18,12 @@ from tflm_mcunet.targets import MemoryBank, Target
 
 if TYPE_CHECKING:
     from tflm_mcunet.compiled import Compiled
+    from tflm_mcunet.rewrite import Rewritten
 
 VERSION = "1.0.0"
+EXAMPLES = ("example/", "examples/", "sample/")
+"""Where projects have what runs the network."""
+
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Date of all files in archives, so that the same model gives the same bytes."""
 
@@ -56,7 +60,6 @@ class Project:
         sources: the generated C by name.
         board: what it was compiled for.
         arena, weights: bytes.
-        features: of the options: "pull" and the extras.
     """
 
     prefix: str
@@ -68,6 +71,7 @@ class Project:
     inputs: tuple[Edge, ...]
     outputs: tuple[Edge, ...]
     features: frozenset[str]
+    """Of the options: "pull" and the extras; "stages" where this is no network but stages for TFLM's interpreter."""
     channels: int
     """Of input 0, where it is a picture."""
 
@@ -88,6 +92,35 @@ class Project:
             channels=program.graph.inputs[0].nhwc[3] if len(program.graph.inputs[0].shape) == 4 else 1,
         )
 
+    @classmethod
+    def of_stages(cls, rewritten: Rewritten) -> Project:
+        """The project of a rewritten model's stages, which TFLM's interpreter runs."""
+        programs = [stage.compiled.program for stage in rewritten.stages]
+        return cls(
+            prefix=rewritten.prefix,
+            model=rewritten.source,
+            sources=rewritten.files,
+            board=rewritten.options.board,
+            arena=rewritten.after,
+            weights=sum(program.emission.constant_bytes for program in programs),
+            inputs=tuple(map(Edge.of, programs[0].graph.inputs)),
+            outputs=tuple(map(Edge.of, programs[0].graph.outputs)),
+            features=frozenset(rewritten.options.extras) | {"stages"},
+            channels=1,
+        )
+
+    @property
+    def header(self) -> str:
+        """The header that applications include."""
+        return f"{self.prefix}_stages.h" if "stages" in self.features else f"{self.prefix}.h"
+
+    def kept(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The files of a project; those of stages have no example, and a README of their own."""
+        if "stages" not in self.features:
+            return dict(files)
+        kept = {path: content for path, content in files.items() if not path.startswith(EXAMPLES)}
+        return {**kept, "README.md": self.render("stages/README.md.j2")}
+
     @property
     def home(self) -> MemoryBank | None:
         """The first bank of the board, so the fastest, that holds the arena."""
@@ -101,7 +134,7 @@ class Project:
     @property
     def headers(self) -> list[str]:
         """The names of the headers, the public one first."""
-        return sorted((name for name in self.sources if name.endswith(".h")), key=lambda name: (name != f"{self.prefix}.h", name))
+        return sorted((name for name in self.sources if name.endswith(".h")), key=lambda name: (name != self.header, name))
 
     def in_folder(self, folder: str) -> dict[str, bytes]:
         """The generated C below `folder`."""

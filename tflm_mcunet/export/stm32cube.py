@@ -10,14 +10,16 @@ CATEGORIES = {".c": "source", ".h": "header"}
 
 def files(project: Project) -> dict[str, bytes]:
     """src/, example/, fragments for make and CMake, notes on memory, the .pdsc, and the .pack with all of it."""
-    folder = {
-        **project.in_folder("src"),
-        "example/example.c": project.render("stm32cube/example.c.j2"),
-        "example/example.h": project.render("stm32cube/example.h.j2"),
-        "LICENSE.txt": project.render("LICENSE.txt.j2"),
-        "README.md": project.render("stm32cube/README.md.j2"),
-        "MEMORY.md": project.render("stm32cube/MEMORY.md.j2", home=project.home),
-    }
+    folder = project.kept(
+        {
+            **project.in_folder("src"),
+            "example/example.c": project.render("stm32cube/example.c.j2"),
+            "example/example.h": project.render("stm32cube/example.h.j2"),
+            "LICENSE.txt": project.render("LICENSE.txt.j2"),
+            "README.md": project.render("stm32cube/README.md.j2"),
+            "MEMORY.md": project.render("stm32cube/MEMORY.md.j2", home=project.home),
+        }
+    )
     pdsc = project.render("stm32cube/package.pdsc.j2", vendor=VENDOR, categories=CATEGORIES)
     name = f"{VENDOR}.{project.prefix}"
     return {

@@ -18,4 +18,6 @@ TEMPLATES = {
 
 def files(project: Project) -> dict[str, bytes]:
     """The module's zephyr/ folder, src/, and sample/."""
-    return {**project.in_folder("src"), **{path: project.render(f"zephyr/{name}") for path, name in TEMPLATES.items()}}
+    return project.kept(
+        {**project.in_folder("src"), **{path: project.render(f"zephyr/{name}") for path, name in TEMPLATES.items()}}
+    )

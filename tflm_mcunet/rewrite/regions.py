@@ -46,8 +46,9 @@ class Regions:
     def _fault(self, index: int) -> str | None:
         region = Region(index, index + 1)
         inputs = self.model.reads(region) or self.model.inputs[:1]  # of constants alone: folded away with its neighbours
+        outputs = self.model.operators[index].vector(2).values()
         try:
-            for op in read(self.model.extract(region, inputs, self.model.operators[index].vector(2).values()), "operator").operators:
+            for op in read(self.model.extract(region, inputs, outputs), "operator").operators:
                 op.check()
         except Error as error:
             return re.sub(r"^operator \d+", f"operator {index}", str(error))

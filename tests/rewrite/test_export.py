@@ -1,0 +1,122 @@
+"""Stages in every export form: sources that compile for its boards, manifests that name them and nothing that is not there."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.export.projects import cross_compile, flags_of, needs_cross, run
+from tests.rewrite.networks import with_unsupported
+from tests.rewrite.tflm import FOLDER as STAND_INS
+from tflm_mcunet.errors import Error
+from tflm_mcunet.options import EXPORTS, Options
+from tflm_mcunet.rewrite import rewrite
+
+USE = """
+#include "net_stages.h"
+
+struct Resolver {
+    mcu::Status AddCustom(const char *, void *);
+};
+
+mcu::Status register_all(Resolver &resolver);
+
+mcu::Status register_all(Resolver &resolver)
+{
+    return net::RegisterStages(resolver);
+}
+"""
+
+
+def written(folder: Path, export: str | None, *, regions: tuple[str, ...] = ("0:3", "4:7")) -> Path:
+    """The folder of the stages of a rewritten network."""
+    options = Options(target="cortex-m7", minimize="sram", export=export)
+    return rewrite(with_unsupported(), "net.tflite", options, regions=regions).write(folder / "net.tflite")
+
+
+@needs_cross
+@pytest.mark.parametrize("export", EXPORTS)
+def test_compiles_for_its_boards(export: str, tmp_path: Path) -> None:
+    folder = written(tmp_path, export)
+    sources = sorted((folder / "src").glob("*.c"))
+    assert [source.name for source in sources] == ["net_stage0.c", "net_stage1.c"]
+    assert not [path for path in folder.rglob("*") if path.name in ("example", "examples", "sample", "main.c")]
+    use = tmp_path / "use.cc"
+    use.write_text(USE)
+    for flags in flags_of(export):
+        for source in sources:
+            cross_compile(flags, source, folder / "src")
+        cross_compile(flags, use, folder / "src", STAND_INS, language=("-std=c++17", "-fno-exceptions", "-fno-rtti"))
+    assert "net::RegisterStages(resolver);" in (folder / "README.md").read_text()
+    assert json.loads((folder / "report.json").read_text())["stages"][1]["first"] == 4
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+def test_nothing_names_what_is_not_there(export: str, tmp_path: Path) -> None:
+    folder = written(tmp_path, export)
+    for path in folder.rglob("*"):
+        if path.suffix in (".zip", ".pack"):
+            with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+                assert not [name for name in archive.namelist() if "example" in name]
+                assert any(name.endswith("src/net_stages.h") for name in archive.namelist())
+        elif path.is_file() and "src" not in path.parts and path.name != ".mbedignore":
+            text = path.read_text()
+            assert not re.search(r"\bexamples?/|\bsample/|\bnet\.[ch]\b|[ \t]\n", text), (path.name, text)
+
+
+@needs_cross
+def test_make_builds_a_library(tmp_path: Path) -> None:
+    folder = written(tmp_path, "make")
+    run(["make"], folder)
+    assert (folder / "build" / "libnet.a").exists()
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="CMake is missing")
+def test_cmake_builds_a_library(tmp_path: Path) -> None:
+    folder = written(tmp_path, "cmake")
+    run(["cmake", "-S", folder, "-B", tmp_path / "build"])
+    run(["cmake", "--build", tmp_path / "build"])
+    assert (tmp_path / "build" / "libnet.a").exists()
+
+
+def test_all_or_nothing(tmp_path: Path) -> None:
+    (tmp_path / "net_stages").write_text("a file where the folder should be")
+    with pytest.raises(Error, match="cannot write"):
+        written(tmp_path, None)
+    assert [path.name for path in tmp_path.iterdir()] == ["net_stages"]
+
+
+def tflm_includes() -> list[str]:
+    """Where TFLM's own headers are, and those of the libraries they need."""
+    root = os.environ.get("TFLM_ROOT")
+    if not root:
+        pytest.skip("TFLM_ROOT does not name a tree of TFLM's sources")
+    downloads = Path(root) / "tensorflow/lite/micro/tools/make/downloads"
+    paths = [Path(root), downloads / "flatbuffers/include", downloads / "gemmlowp", downloads / "ruy"]
+    if not (paths[1] / "flatbuffers/flatbuffers.h").exists():
+        pytest.skip("TFLM_ROOT has no tools/make/downloads with flatbuffers, which TFLM's headers include")
+    return [f"-I{path}" for path in paths]
+
+
+def test_compiles_with_the_headers_of_tflm(tmp_path: Path) -> None:
+    """The real resolver, from TFLM's sources."""
+    includes = tflm_includes()
+    folder = written(tmp_path, None)
+    use = tmp_path / "use.cc"
+    resolver = "tflite::MicroMutableOpResolver<3>"
+    use.write_text(
+        f'#include "net_stages.h"\n#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"\n'
+        f"bool add({resolver} &resolver);\nbool add({resolver} &resolver)\n{{\n"
+        f"    return net::RegisterStages(resolver) == kTfLiteOk;\n}}\n"
+    )
+    flags = ["-std=c++17", "-fsyntax-only", "-DTF_LITE_STATIC_MEMORY", f"-I{folder}", *includes]
+    done = subprocess.run(["c++", *flags, use], capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
