@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tflm_mcunet.compiled import Compiled
-    from tflm_mcunet.keras import Cost, cost, cost_callback, summary
+    from tflm_mcunet.keras import Cost, cost_callback, summary
     from tflm_mcunet.targets import Target
 
 __version__ = "0.1.0"
-__all__ = ["Compiled", "Cost", "Error", "Target", "__version__", "compile", "cost", "cost_callback", "summary"]
+__all__ = ["Compiled", "Cost", "Error", "Target", "__version__", "compile", "cost_callback", "summary"]
 
 from tflm_mcunet.errors import Error
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from absl import app, flags
@@ -31,6 +31,12 @@ class _Parser(argparse_flags.ArgumentParser):
             known = [option for action in self._actions for option in action.option_strings]
             near = difflib.get_close_matches(unknown[1], known, n=1)
             message = f"unknown option {unknown[1]}" + (f": did you mean {near[0]}?" if near else "; see --help")
+        choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
+        if choice:
+            known = [word.strip("' ") for word in choice[3].split(",")]
+            near = difflib.get_close_matches(choice[2], known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(known)}"
+            message = f"{'unknown command' if choice[1] == 'COMMAND' else choice[1]} {choice[2]}: {hint}"
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(2)
 
@@ -43,6 +49,15 @@ def run() -> None:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The command and its options; exits with status 2 where they make no sense."""
     flags.FLAGS(argv[:1])  # absl's own flags keep their defaults
+    parser, commands = make_parser()
+    options, rest = parser.parse_known_args(argv[1:])
+    if rest:
+        commands[options.command].error(f"unrecognized arguments: {rest[0]}")
+    return options
+
+
+def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser, and those of the commands by name."""
     parser = _Parser(prog="tflm-mcunet", description="int8 .tflite models as static C, bit-exact with TensorFlow Lite Micro")
     parser.add_argument("--version", action="version", version=f"tflm-mcunet {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
@@ -57,10 +72,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_train(commands)
     _add(commands, "targets", "list boards and cores", show_targets)
     _add(commands, "operators", "list supported operators and their limits", show_operators)
-    options, rest = parser.parse_known_args(argv[1:])
-    if rest:
-        commands.choices[options.command].error(f"unrecognized arguments: {rest[0]}")
-    return options
+    _add(commands, "doctor", "versions, tools and a self-test, for bug reports", run_doctor)
+    _add_completion(commands)
+    return parser, commands.choices
 
 
 def main(options: argparse.Namespace) -> int:
@@ -188,6 +202,14 @@ def _add_rewrite(commands: Any) -> None:
     regions = command.add_argument_group("which operators (default: those that shrink the arena most)")
     regions.add_argument("--region", action="append", default=[], metavar="FIRST:LAST", help="these (LAST excluded); repeatable")
     regions.add_argument("--everything", action="store_true", help="all of them")
+
+
+def _add_completion(commands: Any) -> None:
+    summary = "print a script that completes commands, options and boards"
+    epilog = 'example: eval "$(tflm-mcunet completion bash)"'
+    command = commands.add_parser("completion", help=summary, description=summary, epilog=epilog)
+    command.set_defaults(function=print_completion)
+    command.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="for which shell")
 
 
 def _count(text: str) -> int:
@@ -367,6 +389,27 @@ def show_operators(options: argparse.Namespace) -> None:
         from tflm_mcunet.report.terminal import operator_table
 
         operator_table({kind: rules(cls) for kind, cls in OPERATORS.items()})
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """`doctor`: status 1 where something failed."""
+    from tflm_mcunet import doctor
+
+    findings = doctor.examine()
+    if options.json:
+        _print_json(doctor.as_dict(findings))
+    else:
+        from tflm_mcunet.report.terminal import findings_table
+
+        findings_table(findings)
+    return 0 if doctor.healthy(findings) else 1
+
+
+def print_completion(options: argparse.Namespace) -> None:
+    """`completion`: the script for a shell."""
+    from tflm_mcunet.completion import script
+
+    print(script(make_parser()[0], options.shell))
 
 
 def _print_json(data: Any) -> None:

@@ -17,8 +17,10 @@ from tflm_mcunet.graph import Array
 from tflm_mcunet.report.model import report, to_json
 
 if TYPE_CHECKING:
+    from tflm_mcunet.evaluate import Evaluation
     from tflm_mcunet.execute.generated import Generated
     from tflm_mcunet.execute.qemu import Execution
+    from tflm_mcunet.report.analysis import Analysis
     from tflm_mcunet.verify import Verification
 
 
@@ -93,6 +95,31 @@ class Compiled:
         with self.generated() as folder:
             events = [event.operator for event in self.program.schedule.events] if profile else None
             return run_on(on, folder, [sample] if sample is not None else random_samples(self.program, 1), events=events)
+
+    def evaluate(self, data: str, **more: Any) -> Evaluation:
+        """How often the generated C is right on labelled data, and whether TFLM agrees: see `tflm_mcunet.evaluate.evaluate`."""
+        from tflm_mcunet.evaluate import evaluate
+
+        return evaluate(self, data, **more)
+
+    def analyze(self, *, on: str | None = None) -> Analysis:
+        """SRAM over time, other schedules, the front of SRAM against work, and the rest of what `analyze --html` shows.
+
+        `on` is an emulated core on which one inference is measured too.
+
+        Raises:
+            Error: a tool to measure with is missing.
+        """
+        from tflm_mcunet.report.analysis import Analysis, analyze
+
+        return Analysis(analyze(self.model, self.program.source.name, self.program.options, on=on))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict, and SRAM over time."""
+        from tflm_mcunet.report.page import embedded, small_page
+        from tflm_mcunet.report.timeline import timeline
+
+        return embedded(small_page(self.report, timeline(self.program.planned, self.program.options, "chosen")), 620)
 
     def write(self, folder: str | os.PathLike[str]) -> None:
         """Writes all files into `folder`, made where it does not exist; when this fails nothing half-written stays.

@@ -62,6 +62,11 @@ class Evaluation:
         """The JSON form."""
         return {**asdict(self), "classes": list(self.classes)}
 
+    def _repr_html_(self) -> str:
+        from tflm_mcunet.report.page import embedded, evaluation
+
+        return embedded(evaluation(self.as_dict()), 480)
+
 
 def evaluate(
     compiled: Compiled,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tflm_mcunet import targets
@@ -14,7 +14,32 @@ from tflm_mcunet.errors import Error
 from tflm_mcunet.fit import DoesNotFit
 from tflm_mcunet.front import front
 from tflm_mcunet.options import Options
+from tflm_mcunet.report import page
 from tflm_mcunet.report.timeline import timeline
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that is known of a model on a board; in a notebook it shows itself as the page.
+
+    Attributes:
+        data: docs/schemas/analysis.schema.json.
+    """
+
+    data: dict[str, Any]
+
+    @property
+    def html(self) -> str:
+        """The page, self-contained."""
+        return page.page(self.data)
+
+    def save(self, path: str) -> None:
+        """Writes the page; raises Error where that fails."""
+        page.write(self.html, path)
+
+    def _repr_html_(self) -> str:
+        return page.embedded(self.html, 900)
+
 
 WAYS = ("layer", "patch", "stream")
 """Schedules that are shown side by side, each with the least SRAM that it reaches."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from html import escape
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,22 @@ def page(analysis: Mapping[str, Any]) -> str:
 def comparison(compared: Mapping[str, Any]) -> str:
     """The page about several models or schedules, from the data of `compare.compare`."""
     return _render("compare.html.j2", title=" / ".join(item["name"] for item in compared["items"]), **compared)
+
+
+def small_page(report: Mapping[str, Any], memory: Mapping[str, Any]) -> str:
+    """What a notebook shows of a compiled model: verdict, needs, and SRAM over time."""
+    verdict = sentence(report["verdict"], report["target"])
+    return _render("compiled.html.j2", title=report["model"], verdict=verdict, report=report, memory=memory)
+
+
+def evaluation(found: Mapping[str, Any]) -> str:
+    """What `evaluate` found, as a page."""
+    return _render("evaluation.html.j2", title="accuracy", accuracy=found)
+
+
+def embedded(text: str, height: int) -> str:
+    """A page as a part of another, such as a notebook, whose styles do not mix."""
+    return f'<iframe srcdoc="{escape(text)}" style="width: 100%; height: {height}px; border: 0"></iframe>'
 
 
 def write(text: str, path: str) -> None:

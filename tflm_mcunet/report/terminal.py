@@ -9,8 +9,10 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from tflm_mcunet.doctor import Finding
 from tflm_mcunet.front import Point
 from tflm_mcunet.graph import shortened
 from tflm_mcunet.keras import Cost
@@ -175,6 +177,15 @@ def operator_table(operators: Mapping[str, list[str]]) -> None:
     for kind, rules in operators.items():
         table.add_row(kind, "\n".join(rules))
     _print(table)
+
+
+def findings_table(findings: Iterable[Finding]) -> None:
+    """What `doctor` found."""
+    table = _table("", "what", "found")
+    for finding in findings:
+        colour = {"ok": "green", "missing": "yellow", "failed": "red"}[finding.status]
+        table.add_row(f"[{colour}]{finding.status}[/]", finding.what, escape(finding.found))
+    _print(table, whole={"", "what"})
 
 
 def _kilobytes(size: int | None) -> str:
