@@ -41,7 +41,8 @@ struct mcu_dwd_row {
 };
 
 /* What a kernel needs, in the order of its frame. `left` and `right`: windows of the first and last output reach beyond the image.
-   `span` bytes of input from the first output's last column to the last one's. `phase`: see MCU_DWD_PHASES. */
+   `span` bytes of input from the first output's last column to the last one's. `phase`: the number of
+   outputs of a row but the last, modulo the outputs of a turn of the kernel's loop, or 3 where it is zero. */
 struct mcu_dwd_job {
     const uint8_t *channels;
     const struct mcu_dwd_row *rows, *end;
@@ -58,7 +59,7 @@ typedef void (*mcu_dwd_kernel)(const struct mcu_dwd_job *job);
    columns 0 and 1; r8 that of column 2, and a pixel's bytes in the upper half; r9 r10 r11 sums; r12 lr data.
    The frame, in bytes: weights 0..16, bias 20, multiplier 24, offset 28, the row's bias 32, end of the row 36, next row 40, shift 44,
    channel 48; then the job: channels 52, rows 56, their end 60, pixel 64, zero 68, base 72, count 76, left 80, right 84, span 88,
-   phase 92. */
+   phase 92; left, right and phase become addresses in the code. */
 
 /* A column of the input: r12 = its upper two rows, lr = the lowest. */
 #define MCU_DWD_COLUMN \
@@ -74,8 +75,9 @@ typedef void (*mcu_dwd_kernel)(const struct mcu_dwd_job *job);
 #define MCU_DWD_THIRD(sum) "smlad " sum ", r12, r6, " sum "\n" "smlabb " sum ", lr, r8, " sum "\n"
 #define MCU_DWD_BIAS(sum) "ldr " sum ", [sp, #32]\n"
 
-/* A column of zero points. */
-#define MCU_DWD_OUTSIDE "ldr r12, [sp, #68]\n" "mov lr, r12\n"
+/* The column as the first or third of a sum's window, where it is zero points. */
+#define MCU_DWD_FIRST_OUTSIDE "ldr r12, [sp, #68]\n" "smlad r9, r12, r4, r9\n" "smlabb r9, r12, r7, r9\n"
+#define MCU_DWD_THIRD_OUTSIDE "ldr r12, [sp, #68]\n" "smlad r9, r12, r6, r9\n" "smlabb r9, r12, r8, r9\n"
 
 #define MCU_DWD_TAIL_scaled(sum) \
     "ldrd r12, lr, [sp, #24]\n" \
@@ -112,48 +114,43 @@ typedef void (*mcu_dwd_kernel)(const struct mcu_dwd_job *job);
     MCU_DWD_COLUMN MCU_DWD_SECOND(sum) MCU_DWD_BIAS(next) MCU_DWD_COLUMN MCU_DWD_THIRD(sum) MCU_DWD_FIRST(next) \
     MCU_DWD_TAIL_##tail(sum) "sub r3, r3, r8, asr #16\n"
 
-/* Registers rotate, three or two outputs at a time. The loop is entered where the number of outputs but the last asks for; the last
-   is in r9. Phases: that number modulo 3 (or 2), or 3 where it is zero. */
+/* Registers rotate, three or two outputs at a time. The loop is entered at 20, 21 or 22, where the number of outputs but the last
+   asks for: it is divisible by three (or two), one more, or two more; or left out, at 40. The last output is in r9. */
 #define MCU_DWD_SLIDE_1(tail) \
-    MCU_DWD_COLUMN MCU_DWD_BIAS("r10") MCU_DWD_SECOND("r9") MCU_DWD_FIRST("r10") \
-    "ldr r12, [sp, #88]\n" \
-    "add r12, r0\n" \
-    "str r12, [sp, #36]\n" \
-    "ldr lr, [sp, #92]\n" \
-    "cmp lr, #1\n" \
-    "blt 20f\n" \
-    "bne 22f\n" \
+    MCU_DWD_COLUMN MCU_DWD_BIAS("r10") MCU_DWD_SECOND("r9") MCU_DWD_FIRST("r10") MCU_DWD_ENTER \
+    "21:\n" \
     "mov r11, r9\n" "mov r9, r10\n" MCU_DWD_BIAS("r10") \
     "b 32f\n" \
     "22:\n" \
-    "cmp lr, #3\n" \
-    "beq 40f\n" \
     "mov r11, r10\n" "mov r10, r9\n" MCU_DWD_BIAS("r9") \
     "b 31f\n" \
     "20:\n" MCU_DWD_BIAS("r11") \
     "30:\n" MCU_DWD_STEP_1(tail, "r9", "r10", "r11") \
     "31:\n" MCU_DWD_STEP_1(tail, "r10", "r11", "r9") \
-    "32:\n" MCU_DWD_STEP_1(tail, "r11", "r9", "r10") \
-    "ldr r12, [sp, #36]\n" \
-    "cmp r0, r12\n" \
-    "bne 30b\n" \
+    "32:\n" MCU_DWD_STEP_1(tail, "r11", "r9", "r10") MCU_DWD_AGAIN \
     "40:\n"
 #define MCU_DWD_SLIDE_2(tail) \
-    "ldr r12, [sp, #88]\n" \
-    "add r12, r0\n" \
-    "str r12, [sp, #36]\n" \
-    "ldr lr, [sp, #92]\n" \
-    "cmp lr, #1\n" \
-    "blt 30f\n" \
-    "bne 40f\n" \
+    MCU_DWD_ENTER \
+    "21:\n" \
+    "22:\n" \
     "mov r10, r9\n" \
     "b 31f\n" \
+    "20:\n" \
     "30:\n" MCU_DWD_STEP_2(tail, "r9", "r10") \
-    "31:\n" MCU_DWD_STEP_2(tail, "r10", "r9") \
-    "ldr r12, [sp, #36]\n" \
-    "cmp r0, r12\n" \
-    "bne 30b\n" \
+    "31:\n" MCU_DWD_STEP_2(tail, "r10", "r9") MCU_DWD_AGAIN \
     "40:\n" MCU_DWD_COLUMN MCU_DWD_SECOND("r9")
+#define MCU_DWD_ENTER "ldr r12, [sp, #88]\n" "add r12, r0\n" "str r12, [sp, #36]\n" "ldr pc, [sp, #92]\n"
+#define MCU_DWD_AGAIN "ldr r12, [sp, #36]\n" "cmp r0, r12\n" "bne 30b\n"
+
+/* Puts the address of one of two places, to be loaded into pc, where the frame has a number: the second where that is zero. */
+#define MCU_DWD_PLACE(slot, place, other) \
+    "ldr r1, [sp, #" slot "]\n" \
+    "adr r2, " place "\n" \
+    "cbnz r1, 11f\n" \
+    "adr r2, " other "\n" \
+    "11:\n" \
+    "add r2, #1\n" \
+    "str r2, [sp, #" slot "]\n"
 
 /* r7 and r11 may be frame pointers, which no list of clobbered registers may name. */
 #define MCU_DWD_KERNEL(step, tail) \
@@ -165,7 +162,20 @@ typedef void (*mcu_dwd_kernel)(const struct mcu_dwd_job *job);
                          "push {r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11}\n" \
                          "sub sp, #52\n" \
                          "movs r0, #0\n" \
-                         "str r0, [sp, #48]\n" \
+                         "str r0, [sp, #48]\n" MCU_DWD_PLACE("80", "15f", "5f") MCU_DWD_PLACE("84", "17f", "7f") \
+                         "ldr r1, [sp, #92]\n" \
+                         "adr r2, 20f\n" \
+                         "cbz r1, 12f\n" \
+                         "adr r2, 21f\n" \
+                         "subs r1, #1\n" \
+                         "beq 12f\n" \
+                         "adr r2, 22f\n" \
+                         "subs r1, #1\n" \
+                         "beq 12f\n" \
+                         "adr r2, 40f\n" \
+                         "12:\n" \
+                         "add r2, #1\n" \
+                         "str r2, [sp, #92]\n" \
                          "1:\n" /* a channel */ \
                          "ldr r0, [sp, #52]\n" \
                          "ldr r9, [r0]\n" \
@@ -214,19 +224,17 @@ typedef void (*mcu_dwd_kernel)(const struct mcu_dwd_job *job);
                          "movs r7, #0\n" \
                          "bfc r8, #0, #16\n" \
                          "4:\n" MCU_DWD_BIAS("r9") \
-                         "ldr lr, [sp, #80]\n" \
-                         "cmp lr, #0\n" \
-                         "beq 5f\n" MCU_DWD_OUTSIDE \
+                         "ldr pc, [sp, #80]\n" \
+                         "5:\n" MCU_DWD_COLUMN MCU_DWD_FIRST("r9") \
                          "b 6f\n" \
-                         "5:\n" MCU_DWD_COLUMN \
-                         "6:\n" MCU_DWD_FIRST("r9") MCU_DWD_SLIDE_##step(tail) \
-                         "ldr lr, [sp, #84]\n" \
-                         "cmp lr, #0\n" \
-                         "beq 7f\n" MCU_DWD_OUTSIDE \
-                         "add r0, r0, r8, asr #16\n" \
+                         "15:\n" MCU_DWD_FIRST_OUTSIDE \
+                         "6:\n" MCU_DWD_SLIDE_##step(tail) \
+                         "ldr pc, [sp, #84]\n" \
+                         "7:\n" MCU_DWD_COLUMN MCU_DWD_THIRD("r9") \
                          "b 8f\n" \
-                         "7:\n" MCU_DWD_COLUMN \
-                         "8:\n" MCU_DWD_THIRD("r9") MCU_DWD_TAIL_##tail("r9") \
+                         "17:\n" MCU_DWD_THIRD_OUTSIDE \
+                         "add r0, r0, r8, asr #16\n" \
+                         "8:\n" MCU_DWD_TAIL_##tail("r9") \
                          "cbz r1, 9f\n" \
                          "cbnz r2, 10f\n" \
                          "9:\n" /* the weights without those rows' zeros */ \
