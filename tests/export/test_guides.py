@@ -11,6 +11,7 @@ import pytest
 
 from tests.export.projects import STUBS, WARNINGS, needs_cross, needs_qemu, run, small
 from tests.models import small_network
+from tests.rewrite.networks import with_unsupported
 from tflm_mcunet.cli import main, parse
 from tflm_mcunet.options import EXPORTS, EXTRAS
 
@@ -39,11 +40,12 @@ def test_every_export_has_its_page_and_every_extra_its_section():
 def test_compile_commands_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("model", "person_detect"):
-        (tmp_path / f"{name}.tflite").write_bytes(small_network())
+        (tmp_path / f"{name}.tflite").write_bytes(with_unsupported() if page == "rewrite.md" else small_network())
     for command in commands(page):
-        if command[:2] == ["tflm-mcunet", "compile"]:
+        if command[0] == "tflm-mcunet" and command[1] in ("compile", "rewrite"):
             assert main(parse(command)) == 0
             out = Path(command[command.index("--out") + 1])
+            out = out.with_name(f"{out.stem}_stages") if command[1] == "rewrite" else out
             assert any(out.rglob("*.c"))
             shutil.rmtree(out)
 
