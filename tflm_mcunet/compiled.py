@@ -84,17 +84,21 @@ class Compiled:
     def bench(self, *, on: str = "cortex-m7", sample: Sequence[Array] | None = None, profile: bool = False) -> Execution:
         """Runs one inference on an emulated core: executed instructions, stack and sizes.
 
-        `sample` has one array per model input, random ones by default; `profile` counts by operator too.
+        `sample` has one array per model input, random ones by default; `profile` counts by operator too. The C is compiled with
+        -O2, or with -Os where flash is minimised.
 
         Raises:
             Error: a tool is missing, or the model does not fit the emulated machine.
         """
+        from tflm_mcunet.execute.image import FLAGS, SMALL
         from tflm_mcunet.execute.qemu import run_on
         from tflm_mcunet.verify import random_samples
 
+        flags = SMALL if self.program.options.minimize == "flash" else FLAGS
         with self.generated() as folder:
             events = [event.operator for event in self.program.schedule.events] if profile else None
-            return run_on(on, folder, [sample] if sample is not None else random_samples(self.program, 1), events=events)
+            samples = [sample] if sample is not None else random_samples(self.program, 1)
+            return run_on(on, folder, samples, events=events, flags=flags)
 
     def evaluate(self, data: str, **more: Any) -> Evaluation:
         """How often the generated C is right on labelled data, and whether TFLM agrees: see `tflm_mcunet.evaluate.evaluate`."""

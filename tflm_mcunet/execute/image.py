@@ -14,7 +14,7 @@ from tflm_mcunet.execute.build import BuildError, call, find_tool
 from tflm_mcunet.execute.generated import Generated
 
 REMEDY = "apt-get install qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi"
-FLAGS = ("-O2",)
+FLAGS, SMALL = ("-O2",), ("-Os",)
 STACK_BYTES = 128 << 10
 _ALWAYS = ("-std=c99", "-mthumb", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-g")
 _LINK = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,-Map=image.map", "-Wl,--no-warn-rwx-segments")

@@ -11,7 +11,7 @@ from patch_scheduler.cost import total_cost
 from patch_scheduler.holes import holes
 from tflm_mcunet.cost import load, scheduler_cost
 from tflm_mcunet.graph import Graph
-from tflm_mcunet.kernels import alternatives
+from tflm_mcunet.kernels import alternatives, flash
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.options import Options
 from tflm_mcunet.planning import Planned, is_enough, lowered, plan_graph, replan
@@ -102,6 +102,10 @@ class _Kernels:
 
 def plan_with_kernels(graph: Graph, options: Options) -> Planned:
     """The fastest kernels where they fit the limit; for the least SRAM, fast ones wherever they do not enlarge the arena."""
+    if options.minimize == "flash":
+        planned = plan_graph(flash.smallest(graph, options), options)
+        if is_enough(planned, options):
+            return planned
     kernels = _Kernels(graph, options)
     if kernels.only_one:
         return plan_graph(graph, options)
