@@ -36,7 +36,7 @@ with the stage from a shared library, on the same three random inputs; every out
 - "arena" is what TFLM's recording allocator reports as total, "tensors" its head: tensors and scratch memory. The difference is
   what TFLM keeps for its own operators and tensors, with pointers of 64 bits here.
 - "model" is the flatbuffer; what leaves it is "in C", as constants.
-- "executed" are the instructions of the stage alone, compiled for the Cortex-M7 with the fast kernels that fit the least arena and
+- "executed" are the instructions of the stage alone, for the Cortex-M7 with the fast kernels that fit the least arena,
   counted in QEMU. Operators outside the stage are TFLM's and not counted.
 - Regions are numbers of operators, the last one excluded. The first line of a model is the default choice, the second
   `--everything`; models whose arena no region would shrink have the second alone.
