@@ -41,24 +41,30 @@ struct mcu_conv2d_dsp {
 #define MCU_DSP_SHARED static
 #endif
 
-/* Quads that are unrolled, and how many of them load word by word: a cycle less and three instructions more. Bytes of code. */
-#ifndef MCU_DSP_CHAIN
-#define MCU_DSP_CHAIN 16
-#define MCU_DSP_SINGLES 8
+/* Quads that are unrolled: first those that load word by word, which takes a cycle less and three instructions more. Bytes of
+   code of each. */
+#ifndef MCU_DSP_MULTIPLES
+#define MCU_DSP_SINGLES 10
+#define MCU_DSP_MULTIPLES 8
 #endif
-#define MCU_DSP_QUAD 62
+#define MCU_DSP_CHAIN (MCU_DSP_SINGLES + MCU_DSP_MULTIPLES)
 #define MCU_DSP_SINGLE 78
+#define MCU_DSP_MULTIPLE 62
 
-/* Tails turn sums into outputs. Those for one shift are numbered in units of 32 bytes of code. */
-#ifndef MCU_DSP_SHIFTS
-#define MCU_DSP_LEAST 5
-#define MCU_DSP_SHIFTS 7
+/* Tails turn sums into outputs. They are numbered in units of 32 bytes of code; for the most frequent shifts there is one each. */
+#ifndef MCU_DSP_RECTIFIED_SHIFTS
+#define MCU_DSP_RECTIFIED_LEAST 5
+#define MCU_DSP_RECTIFIED_SHIFTS 5
+#define MCU_DSP_LINEAR_LEAST 7
+#define MCU_DSP_LINEAR_SHIFTS 3
 #endif
-#define MCU_DSP_RECTIFIED 0                        /* results below the zero point, -128, saturate: m1, places, m0 */
-#define MCU_DSP_LINEAR (4 * MCU_DSP_SHIFTS)        /* the same with the sign term; places: place1 + 2^16 * last + 2^17 * place0 */
-#define MCU_DSP_ANY_RECTIFIED (9 * MCU_DSP_SHIFTS) /* shift from a register: per channel m, offset, shift and place */
-#define MCU_DSP_ANY_LINEAR (9 * MCU_DSP_SHIFTS + 5)
-#define MCU_DSP_ANY_CLAMPED (9 * MCU_DSP_SHIFTS + 11)
+/* Results below the zero point, -128, saturate; and the same with the sign term. Per pair: m1, place1 + 2^16 * last + 2^17 * place0, m0. */
+#define MCU_DSP_RECTIFIED 0
+#define MCU_DSP_LINEAR (4 * MCU_DSP_RECTIFIED_SHIFTS)
+/* The shift comes from a register. Per channel: m, offset, shift + 256 * last + 512 * place. */
+#define MCU_DSP_ANY_RECTIFIED (MCU_DSP_LINEAR + 5 * MCU_DSP_LINEAR_SHIFTS)
+#define MCU_DSP_ANY_LINEAR (MCU_DSP_ANY_RECTIFIED + 5)
+#define MCU_DSP_ANY_CLAMPED (MCU_DSP_ANY_RECTIFIED + 11)
 
 /* What the block works on; read by the assembly: keep the order. Where pixels are fewer than three, the last ones are used, and
    `out` of the others is that of the first one used: what is stored there first is overwritten. */
@@ -509,17 +515,17 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
         ".endm\n\t"
         ".balign 4\n\t"
         "3:\n\t"
-        ".rept " MCU_TEXT(MCU_DSP_CHAIN) " - " MCU_TEXT(MCU_DSP_SINGLES) "\n\t"
-        "ldmia r0!, {r2, r3}\n\t"
-        "ldmia r1!, {r4, r5, r6}\n\t"
-        "mcu_products\n\t"
-        ".endr\n\t"
         ".rept " MCU_TEXT(MCU_DSP_SINGLES) "\n\t"
         "ldr r2, [r0], #4\n\t"
         "ldr r3, [r0], #4\n\t"
         "ldr r4, [r1], #4\n\t"
         "ldr r5, [r1], #4\n\t"
         "ldr r6, [r1], #4\n\t"
+        "mcu_products\n\t"
+        ".endr\n\t"
+        ".rept " MCU_TEXT(MCU_DSP_MULTIPLES) "\n\t"
+        "ldmia r0!, {r2, r3}\n\t"
+        "ldmia r1!, {r4, r5, r6}\n\t"
         "mcu_products\n\t"
         ".endr\n\t"
         ".balign 4\n\t"
@@ -530,8 +536,8 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
         /* tails for results that saturate at the zero point; constants of channel 1, of channel 0 */
         ".balign 32\n\t"
         "5:\n\t"
-        ".set mcu_e, " MCU_TEXT(MCU_DSP_LEAST) "\n\t"
-        ".rept " MCU_TEXT(MCU_DSP_SHIFTS) "\n\t"
+        ".set mcu_e, " MCU_TEXT(MCU_DSP_RECTIFIED_LEAST) "\n\t"
+        ".rept " MCU_TEXT(MCU_DSP_RECTIFIED_SHIFTS) "\n\t"
         ".balign 32\n\t"
         "ldmia sp, {r1, r2, r3, r4, r5}\n\t"
         "ldmia r0!, {r6, lr}\n\t"
@@ -577,8 +583,8 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
         "asr r8, r8, #8\n\t"
         "asr r9, r9, #8\n\t"
         ".endm\n\t"
-        ".set mcu_e, " MCU_TEXT(MCU_DSP_LEAST) "\n\t"
-        ".rept " MCU_TEXT(MCU_DSP_SHIFTS) "\n\t"
+        ".set mcu_e, " MCU_TEXT(MCU_DSP_LINEAR_LEAST) "\n\t"
+        ".rept " MCU_TEXT(MCU_DSP_LINEAR_SHIFTS) "\n\t"
         ".balign 32\n\t"
         "ldmia sp, {r1, r2, r3, r4}\n\t"
         "ldmia r0!, {r6, lr}\n\t"
@@ -755,7 +761,7 @@ static inline int32_t mcu_dsp_tail(int32_t tail, const int32_t *run, int32_t cha
 {
     const int32_t any = tail >= MCU_DSP_ANY_RECTIFIED;
     const int32_t rectified = tail < MCU_DSP_LINEAR || tail == MCU_DSP_ANY_RECTIFIED;
-    int32_t shift = rectified ? tail / 4 + MCU_DSP_LEAST : (tail - MCU_DSP_LINEAR) / 5 + MCU_DSP_LEAST;
+    int32_t shift = rectified ? tail / 4 + MCU_DSP_RECTIFIED_LEAST : (tail - MCU_DSP_LINEAR) / 5 + MCU_DSP_LINEAR_LEAST;
     const int32_t offset = any ? own[1] : rectified && !channel ? run[2] : run[1];
     if (any) {
         shift = own[2] & 0xff;
@@ -874,10 +880,10 @@ static inline void mcu_dsp_start(const struct mcu_conv2d_dsp *op, unsigned char 
 MCU_DSP_SHARED void mcu_dsp_quads(struct mcu_dsp_block *block, int32_t quads)
 {
     const int32_t chained = quads - 1, entry = chained > 0 ? (chained - 1) % MCU_DSP_CHAIN + 1 : 0;
-    const int32_t singles = entry < MCU_DSP_SINGLES ? entry : MCU_DSP_SINGLES;
+    const int32_t singles = entry > MCU_DSP_MULTIPLES ? entry - MCU_DSP_MULTIPLES : 0;
     block->quads = quads;
     block->bytes = block->count == 3 && chained > MCU_DSP_CHAIN ? 24 * (block->first ? chained : quads) : 0;
-    block->entry = MCU_DSP_SINGLE * singles + MCU_DSP_QUAD * (entry - singles);
+    block->entry = MCU_DSP_SINGLE * singles + MCU_DSP_MULTIPLE * (entry - singles);
 }
 
 /* Where the outputs of a block's pixels go. */
@@ -969,8 +975,8 @@ static inline void mcu_conv2d_dsp_pointwise(const void *record, unsigned char *a
 }
 
 /* The windows of a strip need at most so many image rows, and the strip has at most so many output rows. */
-#define MCU_DSP_ROWS 24
-#define MCU_DSP_STRIP 6
+#define MCU_DSP_ROWS 26
+#define MCU_DSP_STRIP 12
 
 /* A strip of output rows, and windows in it. */
 struct mcu_dsp_windows {
@@ -989,34 +995,25 @@ static inline void mcu_dsp_copy(int8_t *to, const int8_t *from, int32_t bytes)
     if (bytes > 16) {
         memcpy(to, from, (size_t)bytes);
     } else {
-        do {
+        for (; bytes > 0; --bytes) {
             *to++ = *from++;
-        } while (--bytes > 0);
+        }
     }
 }
 
-/* The window's part of one image row, which begins in column x: what the row has of it, zero points around. */
+/* Copies what an image row has of a kernel row that begins in column x. */
 static inline void mcu_dsp_gather(const struct mcu_conv2d_dsp *op, const int8_t *in, int32_t x, int8_t *to)
 {
-    const int32_t depth = op->in_c;
-    const int32_t columns = op->kernel_w;
+    const int32_t depth = op->in_c, columns = op->kernel_w;
     int32_t i;
     if (op->dilation_w == 1) {
-        /* all columns that are there at once */
-        const int32_t before = x < 0 ? (-x < columns ? -x : columns) : 0;
-        const int32_t there = op->in_w - x < columns ? op->in_w - x : columns;
-        i = before * depth;
-        memset(to, op->in_zero, (size_t)(columns * depth));
-        if (there > before) {
-            mcu_dsp_copy(to + i, in + (ptrdiff_t)(x + before) * depth, (there - before) * depth);
-        }
+        const int32_t before = x < 0 ? -x : 0, there = op->in_w - x < columns ? op->in_w - x : columns;
+        mcu_dsp_copy(to + before * depth, in + (ptrdiff_t)(x + before) * depth, (there - before) * depth);
         return;
     }
     for (i = 0; i < columns; ++i, x += op->dilation_w, to += depth) {
-        if (x < 0 || x >= op->in_w) {
-            memset(to, op->in_zero, (size_t)depth);
-        } else {
-            memcpy(to, in + (ptrdiff_t)x * depth, (size_t)depth);
+        if (x >= 0 && x < op->in_w) {
+            mcu_dsp_copy(to, in + (ptrdiff_t)x * depth, depth);
         }
     }
 }
@@ -1032,27 +1029,33 @@ MCU_DSP_SHARED void mcu_dsp_expand_windows(const struct mcu_conv2d_dsp *op, cons
                                           const int32_t *x, const int32_t *down)
 {
     const struct mcu_dsp_span *const span = &windows->span;
-    const int32_t bytes = op->kernel_w * op->in_c;
+    const int32_t bytes = op->kernel_w * op->in_c, pixels = op->pixels, whole = op->whole, left = span->left;
+    int inside[3];
     uint32_t *to = span->to;
     int32_t ky, pixel, i;
+    for (pixel = 0; pixel < pixels; ++pixel) {
+        inside[pixel] = mcu_dsp_inside(op, x[pixel], x[pixel]);
+        if (!inside[pixel]) {
+            memset(windows->edge + pixel * bytes, op->in_zero, (size_t)bytes);
+        }
+    }
     for (ky = 0; ky < count; ++ky) {
         const int8_t *from[3];
-        for (pixel = 0; pixel < op->pixels; ++pixel) {
+        for (pixel = 0; pixel < pixels; ++pixel) {
             const int8_t *row = windows->rows[down[pixel] + ky];
-            int8_t *gathered = span->gathered + pixel * span->pitch + ky * span->left;
             if (!row) {
                 from[pixel] = span->blank;
-            } else if (mcu_dsp_inside(op, x[pixel], x[pixel])) {
+            } else if (inside[pixel]) {
                 from[pixel] = row + (ptrdiff_t)x[pixel] * op->in_c;
             } else {
                 from[pixel] = windows->edge + pixel * bytes;
                 mcu_dsp_gather(op, row, x[pixel], windows->edge + pixel * bytes);
             }
-            for (i = 0; i < span->left; ++i) {
-                gathered[i] = from[pixel][4 * op->whole + i];
+            for (i = 0; i < left; ++i) {
+                span->gathered[pixel * span->pitch + ky * left + i] = from[pixel][4 * whole + i];
             }
         }
-        to = mcu_dsp_expand(from, op->pixels, op->whole, to);
+        to = mcu_dsp_expand(from, pixels, whole, to);
     }
 }
 

@@ -14,7 +14,7 @@ from tflm_mcunet.kernels.dsp import packing
 from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.conv_2d import Conv2D
 
-ROWS, STRIP = 24, 6
+ROWS, STRIP = 26, 12
 """The windows of a strip need at most so many image rows, and it has at most so many output rows: ops/dsp/mcu_conv2d_dsp.h."""
 FIRST_QUAD = 24
 """Bytes of expanded pixels that are read in any case."""

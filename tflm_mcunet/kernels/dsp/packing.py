@@ -16,27 +16,29 @@ from tflm_mcunet.operators.convolution import Convolution, folded_bias
 
 @dataclass(frozen=True)
 class Tails:
-    """Numbers of the tails of ops/dsp/mcu_conv2d_dsp.h: those for one shift, from `least` to `most`, and for any."""
+    """Numbers of the tails of ops/dsp/mcu_conv2d_dsp.h: those for one shift each, and those for any."""
 
-    least: int
-    most: int
+    rectified_shifts: range
+    linear_shifts: range
 
     rectified = 0
 
     @property
     def linear(self) -> int:
-        return 4 * (self.most - self.least + 1)
+        return 4 * len(self.rectified_shifts)
 
     @property
     def any(self) -> tuple[int, int, int]:
         """Rectified, linear and clamped."""
-        first = 9 * (self.most - self.least + 1)
+        first = self.linear + 5 * len(self.linear_shifts)
         return first, first + 5, first + 11
 
 
-TAILS = Tails(5, 11)
-FEW_TAILS = Tails(6, 9)
+TAILS = Tails(range(5, 10), range(7, 10))
+FEW_TAILS = Tails(range(6, 9), range(8, 10))
 """Those of ops/dsp/mcu_conv2d_small_dsp.h."""
+SHORTEST_RUN = 2
+"""Pairs of channels of one shift: to begin a run takes longer than a tail for any shift does for one pair."""
 
 
 @dataclass(frozen=True)
@@ -134,22 +136,24 @@ def stream(found: list[Channel], zero: int, limits: tuple[int, int], tails: Tail
     """The words that the three-pixel block reads: runs of pairs of channels, by shift; constant outputs last."""
     saturating = limits == (-128, 127)
     rectified = saturating and zero == -128
+    shifts = (tails.rectified_shifts if rectified else tails.linear_shifts) if saturating else range(0)
     words: list[int] = []
     groups: dict[int, list[Channel]] = defaultdict(list)
     rest: list[Channel] = []
     for channel in found:
         if channel.value is not None:
             continue
-        special = saturating and tails.least <= channel.shift <= tails.most
-        (groups[channel.shift] if special else rest).append(channel)
+        (groups[channel.shift] if channel.shift in shifts else rest).append(channel)
     for shift, members in sorted(groups.items()):
         pairs, left = _pairs(members)
+        if len(pairs) < SHORTEST_RUN:
+            pairs, left = [], members
         rest += left
         if pairs and rectified:
-            header = tails.rectified + 4 * (shift - tails.least), _offset(shift, zero, 8), _offset(shift, zero)
+            header = tails.rectified + 4 * shifts.index(shift), _offset(shift, zero, 8), _offset(shift, zero)
             words += _run(pairs, header, _place)
         elif pairs:
-            words += _run(pairs, (tails.linear + 5 * (shift - tails.least), _offset(shift, zero), 0), _place)
+            words += _run(pairs, (tails.linear + 5 * shifts.index(shift), _offset(shift, zero), 0), _place)
     pairs, left = _pairs(rest)
     pairs += [Pair(channel, None) for channel in left]
     short = [rectified and all(c.shift <= 14 for c in (p.low, p.high) if c) for p in pairs]
