@@ -17,8 +17,7 @@ def convert(folder: Path) -> None:
     """Writes FOLDER/model.tflite with int8 edges."""
     import tensorflow as tf
 
-    model = _load(folder)
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter = tf.lite.TFLiteConverter.from_keras_model(_of_one_sample(*_load(folder)))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     if (folder / "samples.npz").exists():  # otherwise the model knows its ranges from training
@@ -38,15 +37,22 @@ def _samples(path: Path) -> Callable[[], Iterator[list[Any]]]:
     return samples
 
 
-def _load(folder: Path) -> Any:
+def _of_one_sample(keras: Any, model: Any) -> Any:
+    """The model for batches of one: with any other length, reshapes would be computed from the input's shape."""
+    inputs = [keras.Input(tuple(tensor.shape[1:]), batch_size=1, dtype=tensor.dtype) for tensor in model.inputs]
+    return keras.Model(inputs, model(inputs if len(inputs) > 1 else inputs[0]))
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    """Keras, and the model."""
     if (folder / "model.h5").exists():
         import tf_keras
 
         with _quantisation_layers():
-            return tf_keras.models.load_model(folder / "model.h5", compile=False)
+            return tf_keras, tf_keras.models.load_model(folder / "model.h5", compile=False)
     import keras
 
-    return keras.models.load_model(folder / "model.keras", compile=False)
+    return keras, keras.models.load_model(folder / "model.keras", compile=False)
 
 
 def _quantisation_layers() -> AbstractContextManager[Any]:

@@ -77,7 +77,8 @@ def keras_graph(model: Any) -> tuple[Graph, dict[str, str]]:
     for node in nodes:
         builder.add_layer(node)
     outputs = tuple(builder.values[id(tensor)] for tensor in model.outputs)
-    return Graph(str(model.name), inputs, outputs, tuple(builder.operators)), builder.layers
+    graph = Graph(str(model.name), inputs, outputs, tuple(builder.operators))
+    return graph.substitute(builder.requantised), builder.layers
 
 
 class _Node:
@@ -135,6 +136,7 @@ class _Builder:
         self.operators: list[Operator] = []
         self.values: dict[int, Tensor] = {}
         self.layers: dict[str, str] = {}
+        self.requantised: dict[Tensor, Tensor] = {}
 
     def image(self, tensor: Any) -> Tensor:
         self.values[id(tensor)] = _tensor("input", _shape(tensor, "input"), IMAGE)
@@ -177,9 +179,9 @@ class _Builder:
             raise node.fail(f"is not known here; known are {near}")
         return make(self, node, inputs)
 
-    def maker(self, x: Tensor) -> Operator | None:
-        """The operator that has just made `x`."""
-        return self.operators[-1] if self.operators and self.operators[-1].output is x else None
+    def place(self, x: Tensor) -> int | None:
+        """The number of the operator that makes `x`."""
+        return next((number for number, op in enumerate(self.operators) if op.output is x), None)
 
     # ---- pieces that layers are made of ----
 
@@ -192,10 +194,11 @@ class _Builder:
         """`x` through an activation, as part of the operator before it where nobody else reads `x`."""
         if name == "linear":
             return x
-        maker = self.maker(x)
+        place = self.place(x)
+        maker = None if place is None else self.operators[place]
         if name in FUSED and alone and isinstance(maker, Clamped) and maker.activation == "NONE":
             y = replace(x, quantization=RELU6)
-            self.operators[-1] = replace(maker, outputs=(y,), activation=FUSED[name])
+            self.operators[place] = replace(maker, outputs=(y,), activation=FUSED[name])  # type: ignore[index]
             return y
         if name not in ACTIVATIONS:
             raise node.fail(f"activation '{name}' is not known here; known are {', '.join(sorted((*FUSED, *ACTIVATIONS)))}")
@@ -216,8 +219,14 @@ class _Builder:
         )
 
     def same(self, x: Tensor, quantization: Quantization, name: str) -> Tensor:
-        """`x` in another quantisation."""
-        return x if x.quantization == quantization else self.append(Quantize((x,), (_tensor(name, x.shape, quantization),)))
+        """`x` in another quantisation, which operators that rescale give it at once."""
+        if x.quantization == quantization:
+            return x
+        place = self.place(x)
+        if place is not None and isinstance(self.operators[place], Convolution | Add | Sub | Mul):
+            self.requantised[x] = replace(x, quantization=quantization)
+            return self.requantised[x]
+        return self.append(Quantize((x,), (_tensor(name, x.shape, quantization),)))
 
 
 def _shape(tensor: Any, name: str) -> tuple[int, ...]:
@@ -361,7 +370,8 @@ def _upsampled(b: _Builder, node: _Node, inputs: list[Tensor]) -> Tensor:
 def _normalised(b: _Builder, node: _Node, inputs: list[Tensor]) -> Tensor:
     """Part of the convolution before it; where there is none, a product and a sum."""
     (x,) = inputs
-    maker = b.maker(x)
+    place = b.place(x)
+    maker = None if place is None else b.operators[place]
     if b.readers[id(node.inputs[0])] == 1 and isinstance(maker, Convolution) and maker.activation == "NONE":
         return x
     values = b.rng.integers(-128, 128, (2, *x.shape[-1:]), np.int8)
