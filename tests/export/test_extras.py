@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -200,9 +201,21 @@ def test_camera_rows(channels, tmp_path):
         assert list(map(int, host(tmp_path, program, "-Wno-unused-function").split())) == list(values - 128)
 
 
+TFLM_ROOT = os.environ.get("TFLM_ROOT")
+REAL_HEADERS = pytest.mark.skipif(not TFLM_ROOT, reason="TFLM_ROOT does not name a tree of TFLM's sources")
+TFLM_HEADERS = [
+    pytest.param([], id="alone"),
+    pytest.param([f"-I{STUBS}/tflm"], id="beside-tflm"),
+    pytest.param([f"-I{STUBS}/tflm_namespace"], id="beside-newer-tflm"),
+    pytest.param([f"-I{TFLM_ROOT}"], marks=REAL_HEADERS, id="with-the-headers-of-tflm"),
+    pytest.param([f"-I{TFLM_ROOT}", "-DTF_LITE_STATIC_MEMORY"], marks=REAL_HEADERS, id="with-the-headers-of-tflm-as-it-builds"),
+]
+
 FACADE = """
 #include <cstdio>
 #include "tiny_tflm.h"
+
+using namespace tflite::micro;
 
 const int model = 0, resolver = 0;
 alignas(16) uint8_t tensor_arena[4096];
@@ -235,7 +248,7 @@ int main()
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="a host compiler for C++ is missing")
 @pytest.mark.parametrize("arena", [[], ["-DTINY_EXTERNAL_ARENA"]])
-@pytest.mark.parametrize("tflm", [[], [f"-I{STUBS}/tflm"]], ids=["alone", "beside-tflm"])
+@pytest.mark.parametrize("tflm", TFLM_HEADERS)
 def test_an_application_of_tflm_keeps_its_code(tflm, arena, tmp_path):
     compiled = small(None, tmp_path, extras=("tflm",))
     (tmp_path / "main.cpp").write_text(FACADE)
