@@ -18,22 +18,22 @@ def ds_cnn(shape: Shape, classes: int, channels: int = 64, blocks: int = 4) -> t
     """DS-CNN of MLPerf Tiny's keyword spotting (Zhang et al., "Hello Edge", arXiv 1711.07128)."""
     inputs = tf_keras.Input(shape)
     kernel = (min(10, shape[0]), min(4, shape[1]))
-    x = _normalised(layers.Conv2D(channels, kernel, strides=2, padding="same", use_bias=False), inputs)
+    x = normalised(layers.Conv2D(channels, kernel, strides=2, padding="same", use_bias=False), inputs)
     x = layers.Dropout(0.2)(x)
     for _ in range(blocks):
-        x = _normalised(layers.DepthwiseConv2D(3, padding="same", use_bias=False), x)
-        x = _normalised(layers.Conv2D(channels, 1, use_bias=False), x)
+        x = normalised(layers.DepthwiseConv2D(3, padding="same", use_bias=False), x)
+        x = normalised(layers.Conv2D(channels, 1, use_bias=False), x)
     return _classifier("ds_cnn", inputs, layers.Dropout(0.4)(x), classes)
 
 
 def resnet_8(shape: Shape, classes: int, channels: int = 16) -> tf_keras.Model:
     """ResNet-8 of MLPerf Tiny's image classification (He et al., arXiv 1512.03385; Banbury et al., arXiv 2106.07597)."""
     inputs = tf_keras.Input(shape)
-    x = _normalised(_conv(channels, 3), inputs)
+    x = normalised(convolution(channels, 3), inputs)
     for stack, stride in enumerate((1, 2, 2)):
         width = channels << stack
-        y = _normalised(_conv(width, 3, stride), x)
-        y = _normalised(_conv(width, 3), y, relu=False)
+        y = normalised(convolution(width, 3, stride), x)
+        y = normalised(convolution(width, 3), y, relu=False)
         shortcut = x if stride == 1 else layers.Conv2D(width, 1, stride, padding="same")(x)
         x = layers.ReLU()(layers.Add()([shortcut, y]))
     return _classifier("resnet_8", inputs, x, classes)
@@ -44,10 +44,10 @@ def mobilenet_v1(shape: Shape, classes: int, alpha: float = 0.25) -> tf_keras.Mo
     blocks = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
     first, *strides = _fitting(shape, [2, *(stride for _, stride in blocks)])
     inputs = tf_keras.Input(shape)
-    x = _normalised(_conv(int(32 * alpha), 3, first), inputs, limit=6.0)
+    x = normalised(convolution(int(32 * alpha), 3, first), inputs, limit=6.0)
     for (channels, _), stride in zip(blocks, strides, strict=True):
-        x = _normalised(layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False), x, limit=6.0)
-        x = _normalised(_conv(int(channels * alpha), 1), x, limit=6.0)
+        x = normalised(layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False), x, limit=6.0)
+        x = normalised(convolution(int(channels * alpha), 1), x, limit=6.0)
     return _classifier("mobilenet_v1", inputs, x, classes)
 
 
@@ -57,10 +57,10 @@ def mobilenet_v2(shape: Shape, classes: int, alpha: float = 0.35) -> tf_keras.Mo
     blocks = [(t, c, s if i == 0 else 1) for t, c, n, s in stages for i in range(n)]
     first, *strides = _fitting(shape, [2, *(stride for *_, stride in blocks)])
     inputs = tf_keras.Input(shape)
-    x = _normalised(_conv(_eights(32 * alpha), 3, first), inputs, limit=6.0)
+    x = normalised(convolution(_eights(32 * alpha), 3, first), inputs, limit=6.0)
     for (expansion, channels, _), stride in zip(blocks, strides, strict=True):
-        x = _inverted_bottleneck(x, expansion, _eights(channels * alpha), stride)
-    return _classifier("mobilenet_v2", inputs, _normalised(_conv(1280, 1), x, limit=6.0), classes)
+        x = inverted_bottleneck(x, expansion, _eights(channels * alpha), stride)
+    return _classifier("mobilenet_v2", inputs, normalised(convolution(1280, 1), x, limit=6.0), classes)
 
 
 BASELINES: dict[str, Callable[[Shape, int], tf_keras.Model]] = {
@@ -71,21 +71,24 @@ BASELINES: dict[str, Callable[[Shape, int], tf_keras.Model]] = {
 }
 
 
-def _conv(channels: int, kernel: int, stride: int = 1) -> layers.Layer:
+def convolution(channels: int, kernel: int, stride: int = 1) -> layers.Layer:
+    """A convolution for `normalised` to complete."""
     return layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False)
 
 
-def _normalised(convolution: layers.Layer, x: Any, relu: bool = True, limit: float | None = None) -> Any:
-    x = layers.BatchNormalization(momentum=MOMENTUM)(convolution(x))
+def normalised(layer: layers.Layer, x: Any, relu: bool = True, limit: float | None = None) -> Any:
+    """Convolution, batch normalisation and, unless it is linear, ReLU up to `limit`."""
+    x = layers.BatchNormalization(momentum=MOMENTUM)(layer(x))
     return layers.ReLU(limit)(x) if relu else x
 
 
-def _inverted_bottleneck(x: Any, expansion: int, channels: int, stride: int) -> Any:
+def inverted_bottleneck(x: Any, expansion: int, channels: int, stride: int) -> Any:
+    """Expansion, depthwise 3x3 and projection, added to x where the shapes agree."""
     shortcut = x
     if expansion != 1:
-        x = _normalised(_conv(x.shape[-1] * expansion, 1), x, limit=6.0)
-    x = _normalised(layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False), x, limit=6.0)
-    x = _normalised(_conv(channels, 1), x, relu=False)
+        x = normalised(convolution(x.shape[-1] * expansion, 1), x, limit=6.0)
+    x = normalised(layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False), x, limit=6.0)
+    x = normalised(convolution(channels, 1), x, relu=False)
     return layers.Add()([shortcut, x]) if x.shape == shortcut.shape else x
 
 

@@ -39,22 +39,22 @@ class Distillation(tf_keras.Model):
                 problem = f"{edge.removesuffix('_shape')} {getattr(teacher, edge)}, the model {getattr(student, edge)}"
                 raise Error(f"teacher '{teacher.name}' does not fit: it has {problem}")
         teacher.trainable = False
-        self.student, self.teacher = student, teacher
+        self.network, self.teacher = student, teacher
         self._probabilities, self._temperature, self._weight = probabilities, temperature, weight
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        return self.student(inputs, training=training)
+        return self.network(inputs, training=training)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         samples, labels, weights = tf_keras.utils.unpack_x_y_sample_weight(data)
         expected = self._softened(self.teacher(samples, training=False), self._probabilities[1])
         with tf.GradientTape() as tape:
-            answers = self.student(samples, training=True)
+            answers = self.network(samples, training=True)
             given = self._softened(answers, self._probabilities[0])
             divergence = tf.reduce_sum(tf.exp(expected) * (expected - given), axis=-1)
             taught = self._temperature**2 * tf.reduce_mean(divergence)  # gradients fall with the temperature's square
             loss = (1 - self._weight) * self.compute_loss(samples, labels, answers, weights) + self._weight * taught
-        self.optimizer.minimize(loss, self.student.trainable_variables, tape=tape)
+        self.optimizer.minimize(loss, self.network.trainable_variables, tape=tape)
         return self.compute_metrics(samples, labels, answers, weights)
 
     def _softened(self, answers: tf.Tensor, probabilities: bool) -> tf.Tensor:

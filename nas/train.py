@@ -117,13 +117,14 @@ def _phase(
     out: Path,
     verbose: int,
 ) -> None:
-    trained = network
-    if teacher is not None:
+    if teacher is None:
+        trainer = task.trainer(network)
+    else:
         probabilities = gives_probabilities(network), gives_probabilities(teacher)
-        network = Distillation(network, teacher, probabilities, recipe.temperature, recipe.taught)
+        trainer = Distillation(network, teacher, probabilities, recipe.temperature, recipe.taught)
     augmentation: Augmentation | None = task.augmentation(data) if recipe.augment else None
-    task.compile(network, phase.make_optimizer(len(data.train)))
-    fit(network, data, phase, out / "training", augmentation, trained, verbose)
+    task.compile(trainer, data, phase.make_optimizer(len(data.train)))
+    fit(trainer, data, phase, out / "training", augmentation, network, verbose)
 
 
 def _delivered(

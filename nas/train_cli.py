@@ -130,12 +130,14 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
 def _model(name: str, data: Dataset) -> tf_keras.Model:
     from nas.baselines import BASELINES
+    from nas.tasks.detector import pyramid_detector
 
-    if name in BASELINES:
-        return BASELINES[name](data.shape, len(data.classes))
+    known = {**BASELINES, "pyramid-detector": pyramid_detector}
+    if name in known:
+        return known[name](data.shape, len(data.classes))
     if name.endswith(MODEL_SUFFIXES):
         return _file(name)
-    raise Error(f"--model {name}: a file ending in {' or '.join(MODEL_SUFFIXES)}, or one of {', '.join(BASELINES)}")
+    raise Error(f"--model {name}: a file ending in {' or '.join(MODEL_SUFFIXES)}, or one of {', '.join(known)}")
 
 
 def _file(path: str) -> tf_keras.Model:

@@ -21,7 +21,7 @@ class Phase:
         epochs, batch, rate: the learning rate falls from `rate` to zero along a cosine.
         optimizer: adam, or sgd (momentum 0.9).
         weight_decay: decoupled; the share of the weights that a step of rate 1 takes away.
-        seed: of the order of the samples and of the augmentation.
+        seed: of the order of the samples, of augmentation and of dropout.
     """
 
     name: str
@@ -48,7 +48,7 @@ def deterministic(seed: int, threads: int | None = None) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
-    tf_keras.backend.experimental.enable_tf_random_generator()  # dropout's numbers become part of the checkpoints
+    tf_keras.backend.experimental.enable_tf_random_generator()  # such as can be started anew each epoch
     tf_keras.utils.set_random_seed(seed)
 
 
@@ -77,6 +77,7 @@ def fit(
     for number in range(int(epoch), phase.epochs):
         seed = (phase.seed << 16) + number
         batches = data.train.batches(phase.batch, seed, None if augmentation is None else seeded(augmentation, seed))
+        _reseed(model, seed)
         # one epoch at a time, so that nothing but the checkpoint decides how the next one goes
         history = model.fit(batches, initial_epoch=number, epochs=number + 1, validation_data=validation, verbose=verbose)
         with writer.as_default(step=number + 1):
@@ -85,3 +86,11 @@ def fit(
         writer.flush()
         epoch.assign(number + 1)
         manager.save()
+
+
+def _reseed(model: tf_keras.Model, seed: int) -> None:
+    """Starts the random numbers of dropout anew: Keras keeps them out of checkpoints."""
+    for number, layer in enumerate(model.submodules):
+        generator = getattr(getattr(layer, "_random_generator", None), "_generator", None)
+        if generator is not None:
+            generator.reset_from_seed(seed + number)

@@ -32,8 +32,11 @@ class Task(Protocol):
     def check(self, model: tf_keras.Model, data: Dataset) -> None:
         """Raises Error where the model's edges do not fit the data."""
 
-    def compile(self, model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer) -> None:
-        """Sets loss and metrics."""
+    def trainer(self, model: tf_keras.Model) -> tf_keras.Model:
+        """The model, or one around it that takes the loss."""
+
+    def compile(self, model: tf_keras.Model, data: Dataset, optimizer: tf_keras.optimizers.Optimizer) -> None:
+        """Sets loss and metrics of what `trainer` gave."""
 
     def augmentation(self, data: Dataset) -> Augmentation | None:
         """How training samples are varied."""

@@ -32,7 +32,10 @@ class Classification:
         if len(model.outputs) != 1 or tuple(model.output_shape[1:]) != (len(data.classes),):
             raise Error(f"model '{model.name}' gives {model.output_shape}, the data has {len(data.classes)} classes")
 
-    def compile(self, model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer) -> None:
+    def trainer(self, model: tf_keras.Model) -> tf_keras.Model:
+        return model
+
+    def compile(self, model: tf_keras.Model, data: Dataset, optimizer: tf_keras.optimizers.Optimizer) -> None:
         loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=not gives_probabilities(model))
         model.compile(optimizer, loss, metrics=["accuracy"])
 
@@ -49,7 +52,7 @@ class Classification:
 
 def gives_probabilities(model: tf_keras.Model) -> bool:
     """Whether the last layer is a softmax; otherwise the outputs are taken for logits."""
-    last = model.layers[-1]
+    last = getattr(model, "network", model).layers[-1]  # of the network that is being taught, where there is a teacher
     last = getattr(last, "layer", last)  # inside its wrapper of fake quantisation
     activation = getattr(last, "activation", None)
     name = getattr(activation, "__name__", type(getattr(activation, "activation", activation)).__name__)

@@ -253,3 +253,31 @@ def test_named_data_set_without_its_package(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(__import__("sys").modules, "tensorflow_datasets", None)
     with pytest.raises(DataError, match="pip install tensorflow-datasets"):
         load("tfds:mnist")
+
+
+def test_named_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tfds = pytest.importorskip("tensorflow_datasets")
+
+    class TinyPictures(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self) -> object:
+            features = {"image": tfds.features.Image(shape=(None, None, 3)), "label": tfds.features.ClassLabel(names=["no", "yes"])}
+            return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+        def _split_generators(self, manager: object) -> dict:
+            return {"train": self._generate_examples(20), "test": self._generate_examples(4)}
+
+        def _generate_examples(self, count: int) -> object:
+            for number in range(count):
+                yield number, {"image": np.full((4 + number % 2, 6, 3), number, np.uint8), "label": number % 2}
+
+    make = tfds.builder
+    monkeypatch.setattr(tfds, "builder", lambda name: make(name, data_dir=str(tmp_path)))
+    data = load("tfds:tiny_pictures")
+    assert (data.classes, data.shape[1:]) == (("no", "yes"), (6, 3))
+    assert [len(getattr(data, part)) for part in PARTS] == [18, 2, 4]
+    samples, labels = data.test.arrays()
+    assert (np.rint(samples[:, 0, 0, 0] * 255) % 2 == labels).all()
+    with pytest.raises(DataError, match="tfds:nonesuch"):
+        load("tfds:nonesuch")

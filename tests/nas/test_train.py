@@ -106,7 +106,7 @@ def test_what_is_refused(archive: str, model_file: str, tmp_path: Path) -> None:
     cases = {
         ("--model", "resnet-9"): "--model resnet-9: a file ending in",
         ("--model", tmp_path / "absent.keras"): "no such file",
-        ("--model", model_file, "--sram", 100): "100",
+        ("--model", model_file, "--sram", 16): "more than --sram 16",
         ("--model", model_file, "--size", "8"): "write height x width",
         ("--model", model_file, "--test", 0.99): "leave nothing to train on",
     }
