@@ -58,21 +58,30 @@ class Judge:
             room = np.inf if self.limits.sram is None or self.schedule == "layer" else self.limits.sram
             by_layer = (found.layer <= room) & (self.schedule != "stream") & (not self.pull)
             instructions = np.where(by_layer, prices.layer, prices.stream)
-        return Needs(self.sram(found), prices.flash, instructions, found.macs)
+        return Needs(self.sram(found), prices.flash, instructions, np.minimum(prices.layer, instructions), found.macs)
 
-    def fits(self, needs: Needs, slack: float = 1.0) -> NDArray[np.bool_]:
-        """Whether networks stay within `slack` times the limits."""
-        pairs = ((needs.sram, self.limits.sram), (needs.flash, self.limits.flash), (needs.instructions, self.limits.instructions))
-        return np.logical_and.reduce([value <= slack * (np.inf if limit is None else limit) for value, limit in pairs])
+    def fits(self, needs: Needs) -> NDArray[np.bool_]:
+        """Whether networks stay within the limits."""
+        return self._within(needs.sram, needs.flash, needs.instructions)
+
+    def may_fit(self, needs: Needs, slack: float) -> NDArray[np.bool_]:
+        """Whether the real plan, which streams only what it must, may stay within `slack` times the limits."""
+        return self._within(needs.sram / slack, needs.flash / slack, needs.least_instructions / slack)
+
+    def _within(self, *needs: NDArray[Any]) -> NDArray[np.bool_]:
+        limits = (self.limits.sram, self.limits.flash, self.limits.instructions)
+        pairs = zip(needs, limits, strict=True)
+        return np.logical_and.reduce([need <= (np.inf if limit is None else limit) for need, limit in pairs])
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Per network: bytes of arena, bytes of constants, instructions, multiply-accumulates."""
+    """Per network: bytes of arena, bytes of constants, instructions, those without any streaming, multiply-accumulates."""
 
     sram: NDArray[np.int64]
     flash: NDArray[np.float64]
     instructions: NDArray[np.float64]
+    least_instructions: NDArray[np.float64]
     macs: NDArray[np.int64]
 
 

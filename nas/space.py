@@ -149,6 +149,10 @@ class Space:
         """Genes of the network with the most of everything."""
         return np.array([options.index(max(options)) for options in self.options])
 
+    def smallest(self) -> Int:
+        """Genes of the network with the least of everything."""
+        return np.array([options.index(min(options)) for options in self.options])
+
     def subspace(self, resolution: tuple[int, int], width: float) -> Space:
         """The networks of one resolution and width."""
         return replace(self, resolutions=(resolution,), widths=(width,))

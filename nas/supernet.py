@@ -101,9 +101,9 @@ class Block(layers.Layer):
         self.expand = Convolution("expand", inputs, middle) if place.expands else None
         self.depthwise = Depthwise("depthwise", middle, max(place.stage.kernels), place.stride)
         self.project = Convolution("project", middle, outputs)
-        self.normalisations = [Normalisation("depthwise_bn", middle), Normalisation("project_bn", outputs)]
-        if place.expands:
-            self.normalisations.insert(0, Normalisation("expand_bn", middle))
+        sizes = {"expand_bn": middle} if place.expands else {}
+        sizes |= {"depthwise_bn": middle, "project_bn": outputs}
+        self.normalisations = [Normalisation(name, channels) for name, channels in sizes.items()]
         self.channels = [each.channels for each in self.normalisations]
 
     def call(self, x: tf.Tensor, network: tf.Tensor, statistics: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:

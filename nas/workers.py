@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from tflm_mcunet.errors import Error
 
+CONNECT_SECONDS = 10
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
 """(function, items) -> results in the order of the items, as they come."""
 
@@ -49,8 +51,17 @@ def _pool(count: int | None, ray: str | None, initializer: Callable[..., None] |
     except ImportError:
         raise Error("--ray needs Ray: pip install 'tflm-mcunet[distributed]'") from None
     if not is_initialized():
-        try:
-            init(None if ray == "local" else ray, logging_level=logging.ERROR, log_to_driver=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise Error(f"--ray {ray}: no cluster there ({str(error).splitlines()[0]})") from None
+        if ray != "local":
+            _reach(ray)
+        init(None if ray == "local" else ray, logging_level=logging.ERROR, log_to_driver=False)
     return Pool(count, initializer, arguments)
+
+
+def _reach(address: str) -> None:
+    """Raises Error where nobody listens: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), CONNECT_SECONDS):
+            return
+    except (OSError, ValueError) as error:
+        raise Error(f"--ray {address}: no cluster there ({error})") from None

@@ -9,7 +9,8 @@ from nas import pricing, space
 from nas.untrained import untrained
 from patch_scheduler import schedule
 from patch_scheduler.batch import estimate
-from tflm_mcunet import cost, targets
+from tflm_mcunet import targets
+from tflm_mcunet.cost import load as load_cost
 from tflm_mcunet.kernels import select_kernels
 from tflm_mcunet.kernels.choice import plan_with_kernels
 from tflm_mcunet.options import Options
@@ -42,7 +43,7 @@ def test_estimated_arenas_are_near_the_compilers() -> None:
 def test_prices_are_near_the_compilers(board: str) -> None:
     chosen, target = space.load("small_image"), targets.load(board)
     genes = chosen.sample(np.random.default_rng(7), 12)
-    found, model = pricing.fit(chosen, target).of(chosen, genes), cost.load(target)
+    found, model = pricing.fit(chosen, target).of(chosen, genes), load_cost(target)
     errors = []
     for index, architecture in enumerate(chosen.architectures(genes)):
         operators = select_kernels(untrained(architecture), target.features).operators
