@@ -9,6 +9,7 @@ import pytest
 import tflm_mcunet
 from tests.models import small_network
 from tflm_mcunet.fit import DoesNotFit, check_flash, check_sram
+from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.options import Options
 
 
@@ -47,13 +48,25 @@ def test_hints(options, wide, sizes, message):
 def test_what_fits_is_quiet():
     check_sram(100, 7, Options(sram=100), True, arenas())
     check_sram(1 << 40, 7, Options(), True, arenas())
-    check_flash(1 << 40, Options())
-    check_flash(1024 << 10, Options(target="stm32f746"))
+    check_flash(1 << 40, 1 << 20, Options())
+    check_flash(1000 << 10, 24 << 10, Options(target="stm32f746"))
+    check_flash(16384 << 10, 2000 << 10, Options(target="stm32f746", extras=("external-weights",)))
 
 
 def test_flash():
-    with pytest.raises(DoesNotFit, match=r"1048577 bytes of constants, 1 more than the flash of stm32f746 \(1048576 bytes\)"):
-        check_flash((1024 << 10) + 1, Options(target="stm32f746"))
+    found = r"1048000 bytes of constants and at least 600 of code, 24 more than the flash of stm32f746 \(1048576 bytes\)"
+    with pytest.raises(DoesNotFit, match=found):
+        check_flash(1048000, 600, Options(target="stm32f746"))
+    with pytest.raises(DoesNotFit, match=r"constants, 1 more than the external flash of stm32f746"):
+        check_flash((16384 << 10) + 1, 600, Options(target="stm32f746", extras=("external-weights",)))
+
+
+def test_code_counts_what_kernels_share_once():
+    board = Options(target="cortex-m7").board
+    both = code_bytes(("mcu_conv2d", "mcu_add_linear"), board)
+    assert 0 < code_bytes(("mcu_conv2d",), board) < both
+    assert code_bytes(("mcu_conv2d", "mcu_add_linear", "mcu_conv2d", "mcu_unheard_of"), board) == both
+    assert both <= code_bytes(("mcu_conv2d",), board) + code_bytes(("mcu_add_linear",), board)
 
 
 def test_the_hint_is_true():

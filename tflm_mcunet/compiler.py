@@ -14,6 +14,7 @@ from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.fit import check_flash, check_sram
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels.choice import plan_with_kernels
+from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.operators.base import Unsupported
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes import PASSES, int8_edges, pull_input, remove_dead_channels, rewrite
@@ -81,7 +82,7 @@ def build(
     notes = {"model": source, "target": options.target, "compiler": f"tflm-mcunet {__version__}"}
     emission = emit(planned.graph, planned.lowered, schedule, plan, prefix, notes, options.extras, options.stage)
     if must_fit:
-        check_flash(emission.constant_bytes, options)
+        check_flash(emission.constant_bytes, code_bytes((op.kernel for op in emission.operators), options.board), options)
     return Program(prefix, options, original, planned, emission)
 
 

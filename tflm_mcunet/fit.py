@@ -32,13 +32,26 @@ def check_sram(arena: int, lower_bound: int, options: Options, wide: bool, arena
     raise DoesNotFit("; ".join([text, *_hint(arena, limit, options, wide, arena_with)]))
 
 
-def check_flash(constants: int, options: Options) -> None:
-    """Raises DoesNotFit where weights and tables alone are larger than the target's flash."""
-    flash = options.board.flash_bytes
-    if flash is not None and constants > flash:
+def check_flash(constants: int, code: int, options: Options) -> None:
+    """Raises DoesNotFit where constants and kernels are larger than the target's flash.
+
+    Args:
+        code: bytes of the kernels as they were measured with -Os, so that the same at -O2, start-up and application come on top:
+            what is refused cannot fit, what is not refused may be too large when it is linked.
+    """
+    external = options.board.external_flash
+    if "external-weights" not in options.extras:
+        _check_room(constants, code, options.board.flash_bytes, f"the flash of {options.target}")
+    elif external is not None:
+        _check_room(constants, 0, external.bytes, f"the external flash of {options.target}")
+
+
+def _check_room(constants: int, code: int, room: int | None, where: str) -> None:
+    if room is not None and constants + code > room:
+        kernels = f" and at least {code} of code" if code else ""
         raise DoesNotFit(
-            f"the model has {constants} bytes of constants, {constants - flash} more than the flash of {options.target}"
-            f" ({flash} bytes), code not counted; take a smaller model, or a board with more flash"
+            f"the model has {constants} bytes of constants{kernels}, {constants + code - room} more than {where} ({room} bytes);"
+            " take a smaller model, or a board with more flash"
         )
 
 

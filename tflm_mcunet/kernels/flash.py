@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
@@ -93,14 +93,23 @@ def _chosen(offers: Offers, allowed: set[str]) -> dict[Operator, Offer]:
 
 
 def _bytes(code: Code, chosen: Mapping[Operator, Offer]) -> int:
+    return _sum(code, (offer.function for offer in chosen.values()))
+
+
+def _sum(code: Code, functions: Iterable[str]) -> int:
     needed: dict[str, int] = {}
-    for offer in chosen.values():
-        needed |= code.get(offer.function, {})
+    for function in functions:
+        needed |= code.get(function, {})
     return sum(needed.values())
 
 
 def _time(chosen: Mapping[Operator, Offer]) -> float:
     return sum(offer.cost for offer in chosen.values())
+
+
+def code_bytes(functions: Iterable[str], board: Target) -> int:
+    """Bytes of these kernels with all that they need, compiled with -Os; those that were never measured count nothing."""
+    return _sum(_code(board), functions)
 
 
 @cache

@@ -15,8 +15,9 @@ from typing import Any
 from tflm_mcunet.compiled import Compiled, write_folder
 from tflm_mcunet.compiler import Program, build
 from tflm_mcunet.errors import Error
-from tflm_mcunet.fit import DoesNotFit
+from tflm_mcunet.fit import DoesNotFit, check_flash
 from tflm_mcunet.graph import Tensor
+from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.options import OptionError, Options
 from tflm_mcunet.rewrite.glue import glue_files
 from tflm_mcunet.rewrite.model import Model, Region, Replacement
@@ -155,6 +156,9 @@ def rewrite(
     if options.sram_limit is not None and after > options.sram_limit:
         limit = f"{after - options.sram_limit} more than the limit of {options.sram_limit}"
         raise DoesNotFit(f"the rewritten model has {after} bytes of tensors in TFLM's arena, {limit}")
+    programs = [stage.compiled.program for stage in stages]
+    kernels = code_bytes((op.kernel for program in programs for op in program.emission.operators), options.board)
+    check_flash(len(new) + sum(program.emission.constant_bytes for program in programs), kernels, options)
     return Rewritten(source, len(model), prefix, options, new, stages, found.before, after)
 
 
