@@ -86,30 +86,38 @@ MCU_APART static void mcu_depthwise_block(const struct mcu_depthwise_conv2d *op,
     sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
 }
 
-/* The sums of one channel for four columns, whose windows lie inside the image from left to right. What the zero point adds to all of
-   them comes off at the end. */
+/* `count` channels of a block from `channel` on, whose weights begin at `weights`, for four columns whose windows lie inside the image
+   from left to right. What the zero point adds to all of them comes off at the end. */
 MCU_APART static void mcu_depthwise_four(const struct mcu_depthwise_conv2d *op, const struct mcu_depthwise_window *window,
-                                         int32_t channel, const int8_t *weights, int32_t *sums)
+                                         int32_t channel, int32_t count, const int8_t *weights, int8_t *out)
 {
-    const ptrdiff_t at = window->at + channel, tap = (ptrdiff_t)op->dilation_w * op->in_c;
-    const ptrdiff_t next = (ptrdiff_t)op->stride_w * op->in_c;
-    const int8_t *const *row = window->row, *const *const end = row + window->rows;
+    const ptrdiff_t tap = (ptrdiff_t)op->dilation_w * op->in_c, next = (ptrdiff_t)op->stride_w * op->in_c;
+    const int8_t *const *const end = window->row + window->rows;
     const int32_t kernel_w = MCU_DEPTHWISE_BLOCK * op->kernel_w;
-    int32_t a = 0, b = 0, c = 0, d = 0, total = 0;
     weights += MCU_DEPTHWISE_BLOCK * window->tap;
-    for (; row != end; ++row) {
-        const int8_t *in = *row + at, *const last = weights + kernel_w;
-        for (; weights != last; weights += MCU_DEPTHWISE_BLOCK, in += tap) {
-            const int32_t weight = *weights;
-            total += weight;
-            a += in[0] * weight;
-            b += in[next] * weight;
-            c += in[2 * next] * weight;
-            d += in[3 * next] * weight;
+    for (; count > 0; --count, ++channel, ++weights) {
+        const int8_t *const *row = window->row, *from = weights;
+        const struct mcu_outputs *outputs = &op->outputs;
+        const int32_t shift = outputs->shift[channel], multiplier = outputs->multiplier[channel], zero = outputs->zero;
+        int32_t a = 0, b = 0, c = 0, d = 0, bias = 0;
+        int8_t *to = out + channel;
+        for (; row != end; ++row) {
+            const int8_t *in = *row + window->at + channel, *const last = from + kernel_w;
+            for (; from != last; from += MCU_DEPTHWISE_BLOCK, in += tap) {
+                const int32_t weight = *from;
+                bias -= weight;
+                a += in[0] * weight;
+                b += in[next] * weight;
+                c += in[2 * next] * weight;
+                d += in[3 * next] * weight;
+            }
         }
+        bias = (int32_t)((uint32_t)outputs->bias[channel] + (uint32_t)(op->in_zero * bias));
+        to[0] = mcu_output(a, bias, multiplier, shift, zero);
+        to[op->in_c] = mcu_output(b, bias, multiplier, shift, zero);
+        to[2 * op->in_c] = mcu_output(c, bias, multiplier, shift, zero);
+        to[3 * op->in_c] = mcu_output(d, bias, multiplier, shift, zero);
     }
-    total *= op->in_zero;
-    sums[0] = a - total, sums[1] = b - total, sums[2] = c - total, sums[3] = d - total;
 }
 
 /* All channels of `count` columns from `column` on, one column at a time. */
@@ -134,26 +142,15 @@ static inline void mcu_depthwise_blocks(const struct mcu_depthwise_conv2d *op, s
 static inline void mcu_depthwise_fours(const struct mcu_depthwise_conv2d *op, struct mcu_depthwise_window *window, int32_t column,
                                        int32_t count, int8_t *out)
 {
-    const struct mcu_outputs *outputs = &op->outputs;
-    const int32_t further = MCU_DEPTHWISE_BLOCK * (op->kernel_h * op->kernel_w - 1), whole = op->in_c & ~(MCU_DEPTHWISE_BLOCK - 1);
-    const int32_t again = MCU_DEPTHWISE_BLOCK - (op->in_c - whole), zero = outputs->zero;
-    int32_t sums[MCU_DEPTHWISE_COLUMNS];
-    for (; count > 0; count -= MCU_DEPTHWISE_COLUMNS, column += MCU_DEPTHWISE_COLUMNS) {
+    const int32_t block_weights = MCU_DEPTHWISE_BLOCK * op->kernel_h * op->kernel_w;
+    for (; count > 0; count -= MCU_DEPTHWISE_COLUMNS, column += MCU_DEPTHWISE_COLUMNS, out += MCU_DEPTHWISE_COLUMNS * op->in_c) {
         const int8_t *weights = op->weights;
-        int32_t channel, i;
+        int32_t channel;
         mcu_depthwise_columns(op, column, window);
-        for (channel = 0; channel < op->in_c; ++channel, ++weights) {
-            const int32_t bias = outputs->bias[channel], multiplier = outputs->multiplier[channel], shift = outputs->shift[channel];
-            int8_t *to = out + channel;
-            if (channel % MCU_DEPTHWISE_BLOCK == 0 && channel > 0) {
-                weights += channel == whole ? further + again : further;
-            }
-            mcu_depthwise_four(op, window, channel, weights, sums);
-            for (i = 0; i < MCU_DEPTHWISE_COLUMNS; ++i, to += op->in_c) {
-                *to = mcu_output(sums[i], bias, multiplier, shift, zero);
-            }
+        for (channel = 0; channel < op->in_c; channel += MCU_DEPTHWISE_BLOCK, weights += block_weights) {
+            const int32_t left = op->in_c - channel, missing = left < MCU_DEPTHWISE_BLOCK ? MCU_DEPTHWISE_BLOCK - left : 0;
+            mcu_depthwise_four(op, window, channel, MCU_DEPTHWISE_BLOCK - missing, weights + missing, out);
         }
-        out += MCU_DEPTHWISE_COLUMNS * op->in_c;
     }
 }
 

@@ -35,7 +35,7 @@ class Tails:
 
 
 TAILS = Tails(range(5, 10), range(7, 10))
-FEW_TAILS = Tails(range(6, 9), range(8, 10))
+FEW_TAILS = Tails(range(6, 10), range(8, 10))
 """Those of ops/dsp/mcu_conv2d_small_dsp.h."""
 SHORTEST_RUN = 2
 """Pairs of channels of one shift: to begin a run takes longer than a tail for any shift does for one pair."""
