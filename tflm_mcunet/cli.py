@@ -102,21 +102,19 @@ def _add(commands: Any, name: str, summary: str, function: Callable[[argparse.Na
     return command
 
 
-def _add_model(
-    commands: Any, name: str, summary: str, function: Callable[[argparse.Namespace], Any], example: str, minimize: str = "latency"
-) -> Any:
+def _add_model(commands: Any, name: str, summary: str, function: Callable[[argparse.Namespace], Any], example: str) -> Any:
     command = _add(commands, name, summary, function, f"model.tflite {example}".rstrip())
     command.add_argument("model", metavar="MODEL", help="int8 .tflite file")
-    _add_compilation(command, minimize)
+    _add_compilation(command)
     return command
 
 
-def _add_compilation(command: Any, minimize: str = "latency") -> None:
+def _add_compilation(command: Any) -> None:
     """How a model is compiled."""
     command.add_argument("--target", metavar="NAME", help="board or core (default: generic, or the core of --on)")
     command.add_argument("--name", metavar="PREFIX", help="prefix of the C symbols (default: the file's name)")
     command.add_argument("--sram", metavar="BYTES", help="limit of the arena, such as 65536 or 64KB (default: the board's)")
-    command.add_argument("--minimize", default=minimize, choices=MINIMIZE, help=f"what matters most (default: {minimize})")
+    command.add_argument("--minimize", default="latency", choices=MINIMIZE, help="what matters most (default: latency)")
     command.add_argument("--schedule", default="auto", choices=SCHEDULES, help="how operators interleave (default: auto)")
     command.add_argument("--patches", type=_count, metavar="P", help="patch: a grid of P x P (default: searched)")
     command.add_argument("--patch-depth", type=_count, metavar="N", help="patch: the first N operators (default: searched)")
@@ -197,7 +195,7 @@ def _add_train(commands: Any) -> None:
 
 def _add_rewrite(commands: Any) -> None:
     summary = "write the model with a region as one operator for TFLM, and that operator"
-    command = _add_model(commands, "rewrite", summary, rewrite_model, "--out small.tflite --target stm32f746", minimize="sram")
+    command = _add_model(commands, "rewrite", summary, rewrite_model, "--out small.tflite --target stm32f746")
     command.add_argument("--out", required=True, metavar="FILE.tflite", help="the model; its C goes to FILE_stages beside it")
     regions = command.add_argument_group("which operators (default: those that shrink the arena most)")
     regions.add_argument("--region", action="append", default=[], metavar="FIRST:LAST", help="these (LAST excluded); repeatable")

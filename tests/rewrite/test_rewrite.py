@@ -25,7 +25,7 @@ from tflm_mcunet.options import Options
 from tflm_mcunet.rewrite import Rewritten, rewrite
 from tflm_mcunet.rewrite.model import Model
 from tflm_mcunet.rewrite.places import Inside, Span, height, place
-from tflm_mcunet.rewrite.regions import Regions, spans
+from tflm_mcunet.rewrite.regions import SLACK, Regions, spans
 
 QUICK = ("mlperf_kws_dscnn", "tflm_person_detect")
 SLOW = (
@@ -166,7 +166,7 @@ def test_any_other_plan_works() -> None:
 def test_stage_of_another_model_is_refused() -> None:
     """TFLM refuses the model when the C belongs to another one."""
     rewritten = rewrite(with_unsupported(), "net.tflite", regions=["0:3"])
-    other = rewrite(with_unsupported(), "net.tflite", Options(minimize="latency"), regions=["0:3"])
+    other = rewrite(with_unsupported(), "net.tflite", Options(schedule="layer"), regions=["0:3"])
     inputs, outputs = edges(with_unsupported())
     with pytest.raises(tflm.Refused, match="TFLM_MCUNET_STAGE_0 was compiled for another model"):
         tflm.run(rewritten, random_samples(inputs, 1), outputs, other.model)
@@ -213,9 +213,18 @@ def test_published_models(name: str, everything: bool) -> None:
 def test_region_is_the_best_of_all() -> None:
     """The chosen region's arena is the least of those that regions with the same ends get when they are rewritten."""
     model = with_unsupported()
-    best = rewrite(model, "net.tflite")
-    assert best.after == min(rewrite(model, "net.tflite", regions=[f"0:{last}"]).after for last in (1, 2, 3))
+    least = Options(minimize="sram")
+    best = rewrite(model, "net.tflite", least)
+    assert best.after == min(rewrite(model, "net.tflite", least, regions=[f"0:{last}"]).after for last in (1, 2, 3))
     assert Regions(Model(model), Options()).best().arena <= best.after
+
+
+def test_room_for_speed() -> None:
+    """A stage is at most SLACK times as large as it could be, unless the rest is larger."""
+    least, fast = (
+        rewrite(with_unsupported(), "net.tflite", Options(minimize=how), regions=["0:3"]) for how in ("sram", "latency")
+    )
+    assert least.after <= fast.after <= SLACK * least.after + 16
 
 
 def test_wishes_that_contradict_are_left_out() -> None:

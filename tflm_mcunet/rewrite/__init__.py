@@ -129,14 +129,15 @@ def rewrite(
 
     Args:
         source: the name of its file, for messages and the C prefix.
-        options: how stages are compiled; the least SRAM by default.
+        options: how stages are compiled. Without `sram`, and unless the least is asked for, a stage may take 1.25 times its
+            least, or what the rest of the model needs anyway.
         regions: regions as FIRST:LAST, numbers of operators; none means the one that shrinks the arena most.
         everything: all operators are one region.
 
     Raises:
         Error: the model is damaged, a region holds what is not supported, or nothing would be gained.
     """
-    options = options or Options(minimize="sram")
+    options = options or Options()
     _check(options)
     editable = Model(model)
     found = Regions(editable, options)
@@ -207,7 +208,9 @@ def _stage(found: Regions, region: Region, number: int, prefix: str, options: Op
     inputs, outputs = found.model.reads(region), found.model.writes(region)
     extracted = found.model.extract(region, inputs, outputs)
     keep = ("keep-input",) if any(found.needed_after(region, tensor) for tensor in inputs) else ()
-    own = replace(options, name=f"{prefix}_stage{number}", export=None, extras=(*options.extras, *keep), stage=True)
+    limit = found.room(region) if options.minimize != "sram" and options.sram is None else options.sram
+    extras = (*options.extras, *keep)
+    own = replace(options, name=f"{prefix}_stage{number}", sram=limit, export=None, extras=extras, stage=True)
     program = build(extracted, f"operators {region} of {prefix}", own, must_fit=False)
     code = "".join(program.emission.files[f"{program.prefix}{suffix}"] for suffix in (".h", ".c"))
     key = hashlib.sha256(extracted + code.encode()).digest()[:KEY_BYTES]

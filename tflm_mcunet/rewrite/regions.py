@@ -13,11 +13,15 @@ from patch_scheduler.cuts import StagePeaks
 from patch_scheduler.geometry import Int
 from tflm_mcunet.codegen.lower import lower
 from tflm_mcunet.errors import Error
+from tflm_mcunet.graph import Graph
 from tflm_mcunet.options import OptionError, Options
 from tflm_mcunet.passes import PASSES, remove_dead_channels, rewrite
 from tflm_mcunet.rewrite.model import Model, Region
 from tflm_mcunet.rewrite.places import ALIGNMENT, Span, spans_of
 from tflm_mcunet.tflite.reader import read
+
+SLACK = 1.25
+"""With so many times their least memory stages run about as fast as with any amount (benchmarks/sram)."""
 
 
 class NoRegion(Error):
@@ -96,13 +100,22 @@ class Regions:
             raise NoRegion(f"no region would shrink TFLM's arena ({self.before} bytes of tensors); choose one with --region")
         return best
 
+    def room(self, region: Region) -> int:
+        """Bytes that a stage may take to be fast: SLACK times its least, or as many as the rest of the model needs anyway."""
+        peak = int(_least(StagePeaks(lower(self._optimised(region)).network).peak)[0, -1])
+        outside = max(int(self.live[: region.first + 1].max()), int(self.live[region.last + 1 :].max(initial=0)))
+        return max(int(SLACK * peak), outside - self._through(region))
+
+    def _optimised(self, region: Region) -> Graph:
+        """The graph of a region after the passes."""
+        passes = PASSES if self.options.dead_channels else tuple(p for p in PASSES if p is not remove_dead_channels)
+        return rewrite(read(self.model.extract(region, self.model.reads(region), self.model.writes(region)), "region"), passes)
+
     def _within(self, run: Region) -> Iterator[Candidate]:
         """All regions of a run, cut where an operator of the optimised graph ends."""
-        reads, writes = self.model.reads(run), self.model.writes(run)
-        if not reads or not writes:
+        if not self.model.reads(run) or not self.model.writes(run):
             return
-        passes = PASSES if self.options.dead_channels else tuple(p for p in PASSES if p is not remove_dead_channels)
-        lowered = lower(rewrite(read(self.model.extract(run, reads, writes), "region"), passes))
+        lowered = lower(self._optimised(run))
         ends = [run.first, *(run.first + op.index + 1 for op in lowered.operators)]
         peaks = _least(StagePeaks(lowered.network).peak)
         before = np.maximum.accumulate(self.live)  # the moment before operator i has number i, that of operator i number i + 1
@@ -116,7 +129,7 @@ class Regions:
                     yield Candidate(Region(first, last), -(-int(arena) // ALIGNMENT) * ALIGNMENT)
 
     def _through(self, run: Region) -> int:
-        """Bytes that lie in the arena all through a run without being read in it."""
+        """Bytes that lie in the arena all through a region without being read in it."""
         reads = self.model.reads(run)
         return sum(s.size for s in spans(self.model) if s.first <= run.first and s.last > run.last and s.tensor not in reads)
 
