@@ -58,7 +58,7 @@ struct mcu_conv2d_dsp {
 #define MCU_DSP_LINEAR_LEAST 7
 #define MCU_DSP_LINEAR_SHIFTS 3
 #endif
-/* Results below the zero point, -128, saturate; and the same with the sign term. Per pair: m1, place1 + 2^16 * last + 2^17 * place0, m0. */
+/* Results below the zero point, -128, saturate; and the same with the sign term. Per pair: m1, m0, place1 + 2^16 * last + 2^17 * place0. */
 #define MCU_DSP_RECTIFIED 0
 #define MCU_DSP_LINEAR (4 * MCU_DSP_RECTIFIED_SHIFTS)
 /* The shift comes from a register. Per channel: m, offset, shift + 256 * last + 512 * place. */
@@ -237,6 +237,7 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
 {
     __asm__ volatile(
         ".syntax unified\n\t"
+        MCU_DSP_EXPAND
         ".macro mcu_next\n\t"
         "bcc.w 2b\n\t"
         "b.w 1b\n\t"
@@ -301,30 +302,23 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
         "ldrd r2, r3, [r11, #40]\n\t"
         "movw lr, #0x01fe\n\t"
         "movt lr, #0x01fe\n\t"
-        "6:\n\t"
-        "ldr r4, [r1], #4\n\t"
-        "ldr r5, [r2], #4\n\t"
-        "ldr r6, [r3], #4\n\t"
-        "eor r4, r4, #0x80808080\n\t"
-        "eor r5, r5, #0x80808080\n\t"
-        "eor r6, r6, #0x80808080\n\t"
-        "and r8, lr, r4, lsr #7\n\t"
-        "and r9, lr, r5, lsr #7\n\t"
-        "and r10, lr, r6, lsr #7\n\t"
-        "and r4, lr, r4, lsl #1\n\t"
-        "and r5, lr, r5, lsl #1\n\t"
-        "and r6, lr, r6, lsl #1\n\t"
-        "stmia r0!, {r4, r5, r6, r8, r9, r10}\n\t"
+        "lsrs r7, r7, #1\n\t"
+        "bcs 11f\n\t"
         "subs r7, r7, #1\n\t"
-        "bne 6b\n\t"
+        "10:\n\t"
+        "mcu_expand\n\t"
+        "11:\n\t"
+        "mcu_expand\n\t"
+        "subs r7, r7, #1\n\t"
+        "bpl 10b\n\t"
         "cmp r12, #0\n\t"
         "beq 6f\n\t"
         "add r1, r1, r12\n\t"
         "add r2, r2, r12\n\t"
         "add r3, r3, r12\n\t"
         "mov r12, #0\n\t"
-        "movs r7, #1\n\t"
-        "b 6b\n\t"
+        "movs r7, #0\n\t"
+        "b 11b\n\t"
         "6:\n\t"
         "ldr r4, [r11, #48]\n\t"
         "add r1, r1, r4\n\t"
@@ -533,22 +527,22 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
         "bx lr\n\t"
         ".purgem mcu_products\n\t"
 
-        /* tails for results that saturate at the zero point; constants of channel 1, of channel 0 */
+        /* tails for results that saturate at the zero point; constants: of channel 1, which has that of channel 0 in its upper bits */
         ".balign 32\n\t"
         "5:\n\t"
         ".set mcu_e, " MCU_TEXT(MCU_DSP_RECTIFIED_LEAST) "\n\t"
         ".rept " MCU_TEXT(MCU_DSP_RECTIFIED_SHIFTS) "\n\t"
         ".balign 32\n\t"
-        "ldmia sp, {r1, r2, r3, r4, r5}\n\t"
-        "ldmia r0!, {r6, lr}\n\t"
+        "ldmia sp, {r1, r2, r3, r4}\n\t"
+        "ldmia r0!, {r5, r6, lr}\n\t"
         "sub r7, r7, r10\n\t"
         "sub r8, r8, r11\n\t"
         "sub r9, r9, r12\n\t"
-        "smmla r7, r7, r6, r4\n\t"
-        "smmla r8, r8, r6, r4\n\t"
-        "smmla r9, r9, r6, r4\n\t"
+        "smmla r7, r7, r5, r4\n\t"
+        "smmla r8, r8, r5, r4\n\t"
+        "smmla r9, r9, r5, r4\n\t"
+        "asr r5, r4, #8\n\t"
         "uxth r4, lr\n\t"
-        "ldr r6, [r0], #4\n\t"
         "lsrs lr, lr, #17\n\t"
         "ssat r7, #8, r7, asr #(mcu_e + 8)\n\t"
         "ssat r8, #8, r8, asr #(mcu_e + 8)\n\t"
@@ -587,7 +581,8 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
         ".rept " MCU_TEXT(MCU_DSP_LINEAR_SHIFTS) "\n\t"
         ".balign 32\n\t"
         "ldmia sp, {r1, r2, r3, r4}\n\t"
-        "ldmia r0!, {r6, lr}\n\t"
+        "ldr r6, [r0], #8\n\t"
+        "ldr lr, [r0], #-4\n\t"
         "mcu_divide\n\t"
         "mcu_linear r7, mcu_e\n\t"
         "mcu_linear r8, mcu_e\n\t"
@@ -596,7 +591,7 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
         "strb r7, [r1, r5]\n\t"
         "strb r8, [r2, r5]\n\t"
         "strb r9, [r3, r5]\n\t"
-        "ldr r6, [r0], #4\n\t"
+        "ldr r6, [r0], #8\n\t"
         "mcu_linear r10, mcu_e\n\t"
         "mcu_linear r11, mcu_e\n\t"
         "mcu_linear r12, mcu_e\n\t"
@@ -714,6 +709,7 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
         "strb r11, [r2, lr]\n\t"
         "strb r12, [r3, lr]\n\t"
         "mcu_next\n\t"
+        ".purgem mcu_expand\n\t"
         ".purgem mcu_next\n\t"
         ".purgem mcu_linear\n\t"
         ".purgem mcu_divide\n\t"
@@ -794,12 +790,12 @@ static inline int mcu_dsp_pair(const struct mcu_dsp_block *block, const int32_t 
         }
         both = (int32_t)((uint32_t)both - (uint32_t)low) / 256;
         for (channel = 1; channel >= 0; --channel) {
-            const int32_t *words = own + (channel ? 0 : any ? 3 : 2);
-            const int32_t place = any ? words[2] >> 9 : channel ? own[1] & 0xffff : (int32_t)((uint32_t)own[1] >> 17);
+            const int32_t *words = own + (channel ? 0 : any ? 3 : 1);
+            const int32_t place = any ? words[2] >> 9 : channel ? own[2] & 0xffff : (int32_t)((uint32_t)own[2] >> 17);
             block->out[3 - block->count + pixel][place] = (int8_t)mcu_dsp_tail(tail, run, channel, channel ? both : low, words);
         }
     }
-    return (any ? own[5] >> 8 : own[1] >> 16) & 1;
+    return (any ? own[5] >> 8 : own[2] >> 16) & 1;
 }
 
 static inline void mcu_dsp_block3(struct mcu_dsp_block *block)
@@ -1063,14 +1059,20 @@ MCU_DSP_SHARED void mcu_dsp_expand_windows(const struct mcu_conv2d_dsp *op, cons
 MCU_DSP_SHARED void mcu_dsp_expand_rest(const struct mcu_conv2d_dsp *op, const struct mcu_dsp_windows *windows, int32_t row, int32_t count)
 {
     const struct mcu_dsp_span *const span = &windows->span;
-    uint32_t *to = op->rest == 1 ? windows->rests : span->to + 2 * op->pixels * op->whole * (row * op->stride_h + op->kernel_h);
-    for (; count > 0; --count, ++row) {
-        const int8_t *from[3];
-        int32_t pixel;
-        for (pixel = 0; pixel < op->pixels; ++pixel) {
-            from[pixel] = span->gathered + pixel * span->pitch + row * op->stride_h * span->left;
+    const int32_t pixels = op->pixels, step = op->stride_h * span->left;
+    uint32_t *const to = op->rest == 1 ? windows->rests : span->to + 2 * pixels * op->whole * (row * op->stride_h + op->kernel_h);
+    const int8_t *from[3 * MCU_DSP_STRIP];
+    int32_t pixel, i;
+    for (pixel = 0; pixel < pixels; ++pixel) {
+        const int8_t *in = span->gathered + pixel * span->pitch + row * step;
+        for (i = 0; i < count; ++i, in += step) {
+            from[pixels * i + pixel] = in;
         }
-        to = mcu_dsp_expand(from, op->pixels, op->rest, to);
+    }
+    if (pixels == 3) {
+        (void)mcu_dsp_expand3(from, count, op->rest, to);
+    } else {
+        (void)mcu_dsp_expand(from, pixels, op->rest, to);
     }
 }
 

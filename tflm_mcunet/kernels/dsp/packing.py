@@ -173,8 +173,8 @@ def _offset(shift: int, zero: int, further: int = 0) -> int:
 
 
 def _place(pair: Pair, last: bool) -> list[int]:
-    """What the tails of one shift read: a multiplier, both places, a multiplier."""
-    return [pair.first.multiplier, pair.first.index + (last << 16) + (pair.low.index << 17), pair.low.multiplier]
+    """What the tails of one shift read: both multipliers and both places."""
+    return [pair.first.multiplier, pair.low.multiplier, pair.first.index + (last << 16) + (pair.low.index << 17)]
 
 
 def _any(pair: Pair, zero: int, last: bool, further: int) -> list[int]:
