@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 python=$(command -v python3 || true)
 venv=()
 [ -n "$python" ] && python3 -c 'import ensurepip' 2>/dev/null || venv=(python3 python3-venv)
-. tests/setup.sh dev "${venv[@]}" gcc g++ libc6-dev clang qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi make cmake
+. tests/setup.sh dev "${venv[@]}" gcc g++ libc6-dev clang qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi make cmake chromium fonts-dejavu-core
 # Tools of Arduino, for the tests of that export, where the distribution still has them.
 arduino=()
 for package in arduino-core-avr arduino-builder simavr; do

@@ -46,7 +46,8 @@ def compile(
         sram: limit of the arena in bytes or as `64KB`; by default that of the target.
         minimize: latency, sram or flash.
         schedule: auto, layer, patch or stream.
-        patches, patch_depth: with `patch`, the grid's side and how many operators run per patch; searched where None.
+        patches: with `patch`, the side of the grid; searched where None.
+        patch_depth: with `patch`, how many operators run per patch; searched where None.
         macs_budget: recompute up to this multiple of the model's work to save SRAM.
         input: `whole`, or `pull` to have the application asked for the rows of input 0.
         io: `model` keeps the edges' types, `int8` drops float and uint8 conversions at the edges.

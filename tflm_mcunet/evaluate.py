@@ -46,8 +46,11 @@ class Evaluation:
     """How often the generated code is right.
 
     Attributes:
+        samples: how many were run.
+        correct: how many were right.
         accuracy: `correct` divided by `samples`.
-        confusion: [is][said] numbers of samples, in the order of `classes`.
+        classes: their names.
+        confusion: numbers of samples: a row per class that they are of, a column per class that the model says.
         tflm: how far TFLM agrees; no samples where it was not asked.
     """
 
@@ -81,7 +84,9 @@ def evaluate(
     """Evaluates a classifier with one input and one output.
 
     Args:
-        data, array, pixels: see `labelled.load` and `labelled.samples`.
+        data: an .npz or a folder of pictures: see `labelled.load`.
+        array: the name of the samples in the .npz, where it is not a usual one.
+        pixels: what pixels stand for: see `labelled.samples`.
         limit: so many samples, evenly spread, instead of all.
         tflm_samples: so many of them through TFLM too, evenly spread; 0 for none.
 

@@ -133,7 +133,9 @@ def summary(
     """Prints, like Keras's own, a line per layer that the int8 model will have, and whether it will fit.
 
     Args:
-        model, target, sram: as for `cost`.
+        model: a functional or sequential Keras model (Keras 3 or tf_keras).
+        target: a board or core from `tflm-mcunet targets`.
+        sram: limit of the arena in bytes or as `64KB`; by default that of the target.
         print_fn: gets the text.
 
     Raises:
@@ -161,7 +163,8 @@ def cost_callback(
 
     Args:
         target: a board or core from `tflm-mcunet targets`.
-        sram, flash: the budget in bytes or as `64KB`; by default the target's.
+        sram: the budget of the arena in bytes or as `64KB`; by default the target's.
+        flash: the budget of weights and tables, likewise.
         instructions: the budget of one inference; None for none.
         folder: where the figures are written for TensorBoard, or None.
         stop: end the training of a model over the budget after its first batch.
