@@ -157,7 +157,8 @@ typedef void (*mcu_dwd_kernel)(const struct mcu_dwd_job *job);
     static __attribute__((noinline, unused)) void mcu_dwd_##step##_##tail(const struct mcu_dwd_job *work) \
     { \
         register const struct mcu_dwd_job *job __asm__("r0") = work; \
-        __asm__ volatile("push {r7, r11}\n" \
+        __asm__ volatile(".balign 4\n" /* adr counts from whole words; with -Os the function would begin anywhere */ \
+                         "push {r7, r11}\n" \
                          "ldm r0, {r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11}\n" \
                          "push {r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11}\n" \
                          "sub sp, #52\n" \
