@@ -39,13 +39,13 @@ LAYERS = [
     layer(8, 64, 64, 3),
     layer(32, 16, 32, 1, 2),
 ]
-PRODUCTS = [
+PRODUCTS: list[Case] = [
     {"size": 1, "channels": depth, "outputs": outputs, "sparse": 0.5} for depth, outputs in ((128, 128), (128, 640), (640, 128))
 ]
 """FULLY_CONNECTED with a multiplier per channel."""
 
 
-def figures(case: Case, macs: int) -> str:
+def figures(case: Case, macs: float) -> str:
     """Instructions and modelled cycles per multiply-accumulate, and scratch."""
     done, scratch, _ = measure(network([case], 1), "cortex-m4")
     assert done.modelled_cycles is not None
