@@ -53,6 +53,7 @@ class Distillation(tf_keras.Model):
             given = self._softened(answers, self._probabilities[0])
             divergence = tf.reduce_sum(tf.exp(expected) * (expected - given), axis=-1)
             taught = self._temperature**2 * tf.reduce_mean(divergence)  # gradients fall with the temperature's square
+            taught /= tf.distribute.get_strategy().num_replicas_in_sync  # as Keras does with the labels' loss
             loss = (1 - self._weight) * self.compute_loss(samples, labels, answers, weights) + self._weight * taught
         self.optimizer.minimize(loss, self.network.trainable_variables, tape=tape)
         return self.compute_metrics(samples, labels, answers, weights)

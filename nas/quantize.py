@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
 
@@ -14,6 +15,8 @@ from tflm_mcunet.compiled import Compiled
 from tflm_mcunet.errors import Error
 from tflm_mcunet.execute.host import HostModel
 from tflm_mcunet.graph import Array, Tensor
+
+BATCH = 128
 
 
 class QuantizeError(Error):
@@ -34,13 +37,30 @@ def quantise_aware(model: tf_keras.Model, samples: Array) -> tf_keras.Model:
     except (ValueError, RuntimeError, TypeError) as error:
         raise QuantizeError(f"model '{model.name}' cannot be trained quantised: {str(error).splitlines()[0]}") from error
     _measure_weights(quantised, samples[:2])
-    outputs = {layer.name: layer.output for layer in model.layers}
-    spans = tf_keras.Model(model.input, outputs).predict(samples, 128, verbose=0)
+    spans = _spans(model, samples)
     for wrapper in quantised.layers:
         for weight in wrapper.weights:
             if bound := re.search(r"(?:output|activation)_(min|max):0$", weight.name):
-                weight.assign(getattr(spans[wrapper.layer.name], bound[1])())
+                weight.assign(spans[wrapper.layer.name][("min", "max").index(bound[1])])
     return quantised
+
+
+def infer(model: tf_keras.Model, samples: Array) -> list[Array]:
+    """The outputs, batch first, for samples [n, H, W, C]; unlike `predict` it involves no other worker."""
+    step = tf.function(lambda batch: tf.nest.flatten(model(batch, training=False)))
+    columns = zip(*(step(samples[i : i + BATCH]) for i in range(0, len(samples), BATCH)), strict=True)
+    return [np.concatenate(column) for column in columns]
+
+
+def _spans(model: tf_keras.Model, samples: Array) -> dict[str, tuple[float, float]]:
+    """The least and the largest output of each layer, by name."""
+    names = [layer.name for layer in model.layers]
+    values = tf_keras.Model(model.input, [layer.output for layer in model.layers])
+    extremes = tf.function(
+        lambda batch: [(tf.reduce_min(value), tf.reduce_max(value)) for value in values(batch, training=False)]
+    )
+    found = np.array([extremes(samples[i : i + BATCH]) for i in range(0, len(samples), BATCH)])
+    return dict(zip(names, zip(found[..., 0].min(axis=0), found[..., 1].max(axis=0), strict=True), strict=True))
 
 
 def _measure_weights(quantised: tf_keras.Model, samples: Array) -> None:

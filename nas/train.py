@@ -17,9 +17,10 @@ import tflm_mcunet
 from nas.data.augment import Augmentation
 from nas.data.dataset import Dataset
 from nas.distill import Distillation
-from nas.quantize import post_training, quantise_aware, quantised, run, to_int8
+from nas.quantize import infer, post_training, quantise_aware, quantised, run, to_int8
 from nas.tasks import Task
 from nas.tasks.classification import gives_probabilities
+from nas.train_distribute import leads, moved
 from nas.train_loop import Phase, fit
 from tflm_mcunet.compiled import Compiled
 from tflm_mcunet.errors import Error
@@ -70,7 +71,7 @@ def train(
     compile_options: dict[str, Any] | None = None,
     strategy: tf.distribute.Strategy | None = None,
     verbose: int = 2,
-) -> Trained:
+) -> Trained | None:
     """Trains a network, writes model.tflite, metrics.json and the folder `firmware` into `out`, and verifies it.
 
     A run that was killed goes on from its last epoch when it is started again, and ends with the same files.
@@ -79,6 +80,10 @@ def train(
         build: makes the network, inside the strategy's scope.
         build_teacher: makes a trained network to distil from.
         compile_options: of tflm_mcunet.compile.
+        strategy: of TensorFlow, to train on several devices or machines, which share `out`.
+
+    Returns:
+        What was made; None on all machines but the first, which makes it.
 
     Raises:
         Error: network, data and board do not fit each other.
@@ -94,17 +99,21 @@ def train(
     samples, _ = data.train.take(CALIBRATION_SAMPLES).arrays()
     options = {"name": "model", **(compile_options or {})}
     tflm_mcunet.compile(post_training(model, samples[:1]), **options)  # what does not fit the board is not worth training
-    _claim(out / "training", {"model": model.to_json(), "recipe": asdict(recipe), "task": task.name, "classes": data.classes})
+    if leads(strategy):
+        _claim(out / "training", model, data, task, recipe)
 
     def phase(network: tf_keras.Model, settings: Phase) -> None:
         with scope():
             _phase(network, teacher, data, task, settings, recipe, out, verbose)
 
     phase(model, recipe.phase)
+    model = moved(model)
+    fake = quantise_aware(model, samples)
     with scope():
-        fake = quantise_aware(model, samples)
+        fake = moved(fake)
     phase(fake, recipe.quantised)
-    return _delivered(data, task, model, fake, samples, out, options, started)
+    fake = moved(fake)
+    return _delivered(data, task, model, fake, samples, out, options, started) if leads(strategy) else None
 
 
 def _phase(
@@ -148,7 +157,7 @@ def _delivered(
     converted = tflm_mcunet.compile(post_training(model, samples))
     report = compiled.report
     metrics = {
-        "float": task.score(_outputs(model, x), data),
+        "float": task.score(infer(model, x), data),
         "int8": task.score(run(compiled, x), data),
         "int8_without_training": task.score(run(converted, x), data),
         "samples": {name: len(getattr(data, name)) for name in ("train", "validation", "test")},
@@ -168,13 +177,9 @@ def _delivered(
     return Trained(tflite, compiled, metrics)
 
 
-def _outputs(model: tf_keras.Model, x: Any) -> list[Any]:
-    outputs = model.predict(x, 256, verbose=0)
-    return outputs if isinstance(outputs, list) else [outputs]
-
-
-def _claim(folder: Path, settings: dict[str, Any]) -> None:
+def _claim(folder: Path, model: tf_keras.Model, data: Dataset, task: Task, recipe: Recipe) -> None:
     """Notes what the checkpoints in `folder` belong to; raises TrainError where they belong to something else."""
+    settings = {"model": model.to_json(), "recipe": asdict(recipe), "task": task.name, "classes": data.classes}
     text = json.dumps(settings, indent=1, sort_keys=True)
     record = folder / "settings.json"
     try:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data", required=True, metavar="SPEC", help="FILE.npz[:ARRAY], a folder, tfds:NAME, voc:DIR, coco:FILE:DIR"
     )
-    command.add_argument("--model", required=True, metavar="MODEL", help="Keras file, or the name of a baseline (docs/train.md)")
+    command.add_argument(
+        "--model", required=True, metavar="MODEL", help="Keras file, MCUNet .json, or a baseline (docs/guides/train.md)"
+    )
     command.add_argument("--out", required=True, metavar="DIR", help="folder for model, figures, checkpoints and firmware")
     command.add_argument("--task", default="classification", choices=TASKS, help="what to train for (default: classification)")
     _add_data(command.add_argument_group("data"))
@@ -60,6 +63,7 @@ def _add_training(group: Any) -> None:
     group.add_argument("--temperature", type=float, default=4.0, metavar="T", help="of distillation (default: 4)")
     group.add_argument("--taught", type=float, default=0.5, metavar="SHARE", help="of the teacher in the loss (default: 0.5)")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of division, weights and order (default: 0)")
+    group.add_argument("--distribute", choices=("mirrored", "multi-worker"), help="over GPUs, or the machines of TF_CONFIG")
     group.add_argument("--threads", type=_natural, metavar="N", help="CPU threads (default: all)")
 
 
@@ -88,9 +92,11 @@ def train_model(options: argparse.Namespace) -> None:
     from nas.data import load
     from nas.tasks import task
     from nas.train import train
+    from nas.train_distribute import strategy
     from nas.train_loop import deterministic
 
     deterministic(options.seed, options.threads)
+    chosen_strategy = strategy(options.distribute)
     chosen = task(options.task)
     data = chosen.prepare(
         load(
@@ -111,8 +117,11 @@ def train_model(options: argparse.Namespace) -> None:
         Path(options.out),
         build_teacher=(lambda: _file(options.teacher)) if options.teacher else None,
         compile_options=_compile_options(options),
+        strategy=chosen_strategy,
         verbose=0 if options.json else 1 if sys.stdout.isatty() else 2,
     )
+    if trained is None:
+        return  # the first worker shows the figures
     if options.json:
         print(json.dumps(trained.metrics, indent=2))
     else:
@@ -137,7 +146,18 @@ def _model(name: str, data: Dataset) -> tf_keras.Model:
         return known[name](data.shape, len(data.classes))
     if name.endswith(MODEL_SUFFIXES):
         return _file(name)
-    raise Error(f"--model {name}: a file ending in {' or '.join(MODEL_SUFFIXES)}, or one of {', '.join(known)}")
+    if name.endswith(".json"):
+        return _published(Path(name), data)
+    raise Error(f"--model {name}: a file ending in {', '.join(MODEL_SUFFIXES)} or .json, or one of {', '.join(known)}")
+
+
+def _published(path: Path, data: Dataset) -> tf_keras.Model:
+    """A network of MCUNet's, from its description, for this data."""
+    from nas.model import keras_model
+    from nas.published import read
+
+    height, width, channels = data.shape
+    return keras_model(replace(read(path), height=height, width=width, channels=channels, classes=len(data.classes)), path.stem)
 
 
 def _file(path: str) -> tf_keras.Model:

@@ -10,6 +10,7 @@ import tf_keras
 
 from nas.data.augment import Augmentation, seeded
 from nas.data.dataset import Dataset
+from nas.train_distribute import own_folder, shared
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,13 @@ def fit(
     model.optimizer.build(model.trainable_variables)
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
     state = tf.train.Checkpoint(model=trained or model, optimizer=model.optimizer, epoch=epoch)
-    manager = tf.train.CheckpointManager(state, str(folder / phase.name), max_to_keep=1)
-    state.restore(manager.latest_checkpoint)
-    validation = data.validation.batches(phase.batch)
-    writer = tf.summary.create_file_writer(str(folder / "logs" / phase.name))
-    for number in range(int(epoch), phase.epochs):
+    manager = tf.train.CheckpointManager(state, own_folder(folder / phase.name), max_to_keep=1)
+    state.restore(tf.train.latest_checkpoint(folder / phase.name))
+    validation = shared(data.validation.batches(phase.batch))
+    writer = tf.summary.create_file_writer(own_folder(folder / "logs" / phase.name))
+    for number in range(int(epoch.numpy()), phase.epochs):
         seed = (phase.seed << 16) + number
-        batches = data.train.batches(phase.batch, seed, None if augmentation is None else seeded(augmentation, seed))
+        batches = shared(data.train.batches(phase.batch, seed, None if augmentation is None else seeded(augmentation, seed)))
         _reseed(model, seed)
         # one epoch at a time, so that nothing but the checkpoint decides how the next one goes
         history = model.fit(batches, initial_epoch=number, epochs=number + 1, validation_data=validation, verbose=verbose)
