@@ -12,7 +12,7 @@ makes networks of candidate architectures, and `patch_scheduler.batch` estimates
 
 from patch_scheduler.choose import pareto, schedule
 from patch_scheduler.cost import Cost, default_cost, total_cost
-from patch_scheduler.demand import streamed
+from patch_scheduler.demand import in_order, streamed
 from patch_scheduler.geometry import Access, Network, Operator, Ranges, Tensor, each, last, whole, window
 from patch_scheduler.lives import live_bytes, lower_bound
 from patch_scheduler.optimize import schedule_layers
@@ -35,6 +35,7 @@ __all__ = [
     "Tensor",
     "default_cost",
     "each",
+    "in_order",
     "last",
     "layer_by_layer",
     "live_bytes",

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from patch_scheduler.cost import Cost, default_cost, total_cost
+from patch_scheduler.demand import in_order
 from patch_scheduler.geometry import Network
+from patch_scheduler.lives import lower_bound
 from patch_scheduler.optimize import schedule_layers
 from patch_scheduler.plan import Plan
+from patch_scheduler.rows import plan_rows
 from patch_scheduler.schedule import Schedule
 from patch_scheduler.streams import Streams
 
@@ -21,14 +24,17 @@ def schedule(
     """The fastest (or smallest) schedule within `limit` bytes; above them, the least arena found.
 
     Args:
-        mode: `layer` finishes every operator before the next starts, `stream` computes rows when they are asked for and
-            each once, `auto` takes whichever is better.
+        mode: `layer` finishes every operator before the next starts (where memory is short, rows that the application
+            supplies come when they are asked for), `stream` computes rows when they are asked for and each once, `auto` takes
+            whichever is better.
         limit: for `latency` and `flash`. Without one `auto` stays layer-by-layer, and `stream` is as small as it gets.
         minimize: `latency` by `cost`; `sram` the least arena; `flash` the fewest tables, which are those of fused operators.
         cost: estimated time of one operator; multiply-accumulates, events and fetched weights by default.
     """
-    if not network.operators or mode == "layer" or (mode == "auto" and limit is None and minimize != "sram"):
-        return schedule_layers(network, None if minimize == "sram" else limit)
+    if not network.operators or (mode == "auto" and limit is None and minimize != "sram"):
+        return schedule_layers(network, limit)
+    if mode == "layer":
+        return _layers(network, None if minimize == "sram" else limit, minimize)
     if minimize == "flash":
         cost = _table_entries(network)
     streams = Streams(network, cost or default_cost(network))
@@ -40,6 +46,29 @@ def schedule(
     assert limit is not None
     layers = schedule_layers(network, limit)
     return layers if layers[1].arena <= limit else min(layers, streams.fastest(limit), key=_arena)
+
+
+def _layers(network: Network, limit: int | None, minimize: Aim) -> tuple[Schedule, Plan]:
+    """Layer by layer; where memory is short, rows that the application supplies come when they are asked for."""
+    found = schedule_layers(network, limit)
+    short = minimize == "sram" or (limit is not None and found[1].arena > limit)
+    if not short or all(operator.reads for operator in network.operators):
+        return found
+    return min(found, _supplied(network, limit or 0), key=_arena)
+
+
+def _supplied(network: Network, limit: int) -> tuple[Schedule, Plan]:
+    """Layers with supplied rows on demand: the longest blocks within the limit, or single rows."""
+    events = max(operator.steps for operator in network.operators)
+    for count in (1 << power for power in range(events.bit_length())):
+        block = tuple(-(-operator.steps // count) if operator.reads else 1 for operator in network.operators)
+        how = in_order(network, block)
+        if lower_bound(network, how) <= limit:
+            where = plan_rows(network, how, limit)
+            if where.arena <= limit:
+                return how, where
+    how = in_order(network, (1,) * len(network.operators))
+    return how, plan_rows(network, how)
 
 
 def pareto(network: Network, *, points: int = 8, cost: Cost | None = None) -> list[tuple[int, float, Schedule, Plan]]:

@@ -7,6 +7,7 @@ follow from sums over the one simulation.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,7 +40,7 @@ class StagePeaks:
                         for t in range(len(network.tensors))]  # fmt: skip
         self.birth = [self._birth(tensor) for tensor in range(len(network.tensors))]
         self.read = {(tensor, i): self._last_read(tensor, i) for tensor, found in enumerate(self.readers) for i in found}
-        self.known: dict[tuple[int, bool, tuple[int, ...], tuple[int, ...]], tuple[Int, Int]] = {}
+        self.known: dict[tuple[int, bool, int, int], tuple[Int, Int]] = {}
         self.born = [self._born(index) for index in range(count)]
         self.peak = np.full((count + 1, count + 1), FAR)
         for first in range(count):
@@ -77,20 +78,20 @@ class StagePeaks:
     def share(self, tensor: int, first: int, last: int) -> tuple[Int, Int]:
         """The tensor's bytes during the events of a stage, and the deaths of its rows (FAR where they outlive it)."""
         readers = self.readers[tensor]
-        inside = tuple(reader for reader in readers if first <= reader < last)
-        later = tuple(reader for reader in readers if reader >= last)
-        key = tensor, self.writer.get(tensor, -1) >= first, inside, later
-        if key not in self.known:
-            self.known[key] = self._share(*key)
-        return self.known[key]
+        key = tensor, self.writer.get(tensor, -1) >= first, bisect_left(readers, first), bisect_left(readers, last)
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self._share(*key)
+        return found
 
-    def _share(self, tensor: int, made: bool, inside: tuple[int, ...], later: tuple[int, ...]) -> tuple[Int, Int]:
-        what = self.network.tensors[tensor]
+    def _share(self, tensor: int, made: bool, first: int, last: int) -> tuple[Int, Int]:
+        """The readers [first, last) are in the stage, those from `last` on come after it."""
+        what, readers = self.network.tensors[tensor], self.readers[tensor]
         birth = self.birth[tensor] if made else np.full(what.rows, -1)
-        death = np.max([birth, *(self.read[tensor, reader] for reader in inside)], axis=0)
+        death = np.max([birth, *(self.read[tensor, reader] for reader in readers[first:last])], axis=0)
         if tensor in self.network.outputs:
             death[:] = FAR
-        for reader in later:
+        for reader in readers[last:]:
             death[self.read[tensor, reader] >= 0] = FAR
         change = np.bincount(np.maximum(birth, 0), minlength=self.length + 1)
         change -= np.bincount(death[death < FAR] + 1, minlength=self.length + 1)

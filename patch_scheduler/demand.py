@@ -7,12 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from patch_scheduler.geometry import Network
-from patch_scheduler.schedule import Event, Schedule, Stage
+from patch_scheduler.schedule import Event, Schedule, Stage, layers
 
 
 def streamed(network: Network, stages: Sequence[Stage], block: Sequence[int]) -> Schedule:
     """The schedule of the stages, all operators running from their first rows to their last."""
     return Schedule(stream(network, stages, block), tuple(block), (False,) * len(block), tuple(stages))
+
+
+def in_order(network: Network, block: Sequence[int]) -> Schedule:
+    """Layer by layer; operators that read nothing, whose rows the application supplies, run when they are asked."""
+    count = len(network.operators)
+    stage = _Stage(network, (0, count), block, ask_for_all=False)
+    waiting = [index for index, operator in enumerate(network.operators) if not operator.reads]
+    for index in [*(index for index in range(count) if index not in waiting), *waiting]:
+        stage.finish(index)
+    return Schedule(tuple(stage.events), tuple(block), (False,) * count, layers(network))
 
 
 def stream(network: Network, stages: Sequence[Stage], block: Sequence[int]) -> tuple[Event, ...]:
@@ -29,7 +39,8 @@ def stream(network: Network, stages: Sequence[Stage], block: Sequence[int]) -> t
 class _Stage:
     """The progress of one stage's operators."""
 
-    def __init__(self, network: Network, stage: Stage, block: Sequence[int]) -> None:
+    def __init__(self, network: Network, stage: Stage, block: Sequence[int], ask_for_all: bool = True) -> None:
+        """`ask_for_all`: an operator's last step sees to rows that nobody needs, while inputs live."""
         self.block = block
         self.members = range(*stage)
         self.steps = {index: network.operators[index].steps for index in self.members}
@@ -43,7 +54,8 @@ class _Stage:
             for read in network.operators[index].reads:
                 if read.tensor in self.producer:
                     high = np.where(read.ranges.high > read.ranges.low, read.ranges.high, 0).tolist()
-                    high[-1] = self.rows[read.tensor][-1]  # the last step sees to rows that nobody needs, while inputs live
+                    if ask_for_all:
+                        high[-1] = self.rows[read.tensor][-1]
                     self.needs[index].append((read.tensor, high))
         self.events: list[Event] = []
 
@@ -54,6 +66,11 @@ class _Stage:
             self._ask(min(open_, key=lambda index: (self.done[index] / self.steps[index], index)))
             open_ = [index for index in open_ if self.done[index] < self.steps[index]]
         return self.events
+
+    def finish(self, index: int) -> None:
+        """Runs what is left of one operator."""
+        while self.done[index] < self.steps[index]:
+            self._ask(index)
 
     def _ask(self, wanted: int) -> None:
         """Runs one event of `wanted` after all that it needs; a stack instead of recursion, for deep networks."""

@@ -15,13 +15,15 @@ from patch_scheduler.geometry import Int, Network
 from patch_scheduler.lengthen import lengthen, stage_peak
 from patch_scheduler.peaks import Peaks, blocks
 from patch_scheduler.plan import Plan
-from patch_scheduler.rows import FORMS, ROUNDS, Form, plan_rows
+from patch_scheduler.rows import FORMS, PLACEMENTS, Form, plan_rows
 from patch_scheduler.schedule import Schedule, Stage
 
 Found = tuple[Schedule, Plan]
 ATTEMPTS = 6  # lower and lower peaks, until the rows fit
 MAX_EVENTS = 4000  # networks of images stay below; signals of many thousand rows come in larger blocks
 CLOSE = 1.02  # an arena this near to its bound is not worth another search
+WIDE = 1.05  # where the arena is as far above, higher peaks are worth a search
+HIGHER = (0.5, 0.75)  # on the way from the least peak to the least arena found
 
 
 @dataclass(frozen=True)
@@ -67,20 +69,32 @@ class Streams:
 
     def smallest(self) -> Found:
         """The least arena found; within it the fastest schedule, or the fewest tables."""
-        best: Found | None = None
-        for cuts in self._tight():
-            found = self._plan(cuts, 0, forms=FORMS[1:])
-            if best is None or found[1].arena < best[1].arena:
-                best = found
-            if best[1].arena <= CLOSE * self.least:
-                break
-        assert best is not None
-        schedule, plan = best
-        faster = self._plan(self._cheapest(plan.arena), plan.arena, ROUNDS // 4)
+        schedule, plan = self._least()
+        faster = self._plan(self._cheapest(plan.arena), plan.arena, PLACEMENTS // 4)
         if faster[1].arena <= plan.arena:
             return faster
-        regular = plan_rows(self.network, schedule, plan.arena, ROUNDS // 4, FORMS[:-1])
+        regular = plan_rows(self.network, schedule, plan.arena, PLACEMENTS // 4, FORMS[:-1])
         return schedule, regular if regular.arena <= plan.arena else plan
+
+    def _least(self) -> Found:
+        """Cuts of the least peak leave gaps between their rows: where these are wide, cuts of higher peaks may need less."""
+        best: Found | None = None
+        for cuts in self._tight():
+            best = self._smaller(best, cuts)
+            if best[1].arena <= CLOSE * self.least:
+                return best
+        assert best is not None
+        for part in HIGHER if best[1].arena > WIDE * self.least else ():
+            peak = round(self.least + part * (best[1].arena - self.least))
+            best = self._smaller(best, self._few_fused(peak))
+        return best
+
+    def _smaller(self, best: Found | None, cuts: _Cuts) -> Found:
+        """The better plan of what was found and of other cuts, unless these are the same."""
+        if best is not None and cuts.stages == best[0].stages:
+            return best
+        found = self._plan(cuts, 0, forms=FORMS[1:])
+        return found if best is None or found[1].arena < best[1].arena else best
 
     def fastest(self, limit: int) -> Found:
         """The cheapest schedule whose rows were found to fit, or the smallest where none does."""
@@ -88,29 +102,34 @@ class Streams:
             target = round(limit * (self.least / limit) ** (attempt / ATTEMPTS)) if limit > self.least else 0
             if target < self.least:
                 break
-            found = self._plan(self._cheapest(target), limit, ROUNDS // 2)
+            found = self._plan(self._cheapest(target), limit, PLACEMENTS // 2)
             if found[1].arena <= limit:
                 return found
         return self.smallest()
 
     def _tight(self) -> Iterator[_Cuts]:
         """Cuts of the least peak: other stages as small as they get too, which leaves room to place rows, or few fused."""
-        peak, length = self.single.peak, _length(self.single.peak)
-        found = set()
-        for cost in ((peak / max(self.least, 1)) ** 4 * length, length * (length > 1)):
-            stages = cheapest(peak, cost, self.least)
-            while not all(self.single.settle(self.network, stage) for stage in stages):
-                stages = cheapest(peak, cost, self.least)
-            if stages not in found:
-                found.add(stages)
-                yield self._long_layers(stages, self.single.block, self.least)
+        small = (self.single.peak / max(self.least, 1)) ** 4 * _length(self.single.peak)
+        yield self._settled(small, self.least)
+        yield self._few_fused(self.least)
+
+    def _few_fused(self, target: int) -> _Cuts:
+        length = _length(self.single.peak)
+        return self._settled(length * (length > 1), target)
+
+    def _settled(self, cost: Float, target: int) -> _Cuts:
+        """The cheapest cuts of one row at a time with peaks within the target."""
+        stages = cheapest(self.single.peak, cost, target)
+        while not all(self.single.settle(self.network, stage) for stage in stages):
+            stages = cheapest(self.single.peak, cost, target)
+        return self._long_layers(stages, self.single.block, target)
 
     @cached_property
     def _paces(self) -> list[_Pace]:
         """From one row at a time, or nearly so, to all operators in two halves."""
         beats, vectors = self.beats, [self.single.block]
         while beats > 2:
-            beats = max(beats * 2 // 3, 2)
+            beats = max(beats // 2, 2)
             vectors.append(self._blocks(beats))
         return [self.single, *(self._pace(block) for block in dict.fromkeys(vectors) if block != self.single.block)]
 
@@ -157,9 +176,9 @@ class Streams:
         steps = self.network.operators[index].steps
         return next((block for block in blocks(steps) if self.layers.of(index, block, False) <= target), 1)
 
-    def _plan(self, cuts: _Cuts, enough: int, rounds: int = ROUNDS, forms: Sequence[Form] = FORMS) -> Found:
+    def _plan(self, cuts: _Cuts, enough: int, effort: int = PLACEMENTS, forms: Sequence[Form] = FORMS) -> Found:
         schedule = streamed(self.network, cuts.stages, cuts.block)
-        return schedule, plan_rows(self.network, schedule, enough, rounds, forms)
+        return schedule, plan_rows(self.network, schedule, enough, effort, forms)
 
 
 def _beats(steps: Sequence[int]) -> int:

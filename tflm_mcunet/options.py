@@ -94,10 +94,6 @@ class Options:
                 raise OptionError(f"--{name.replace('_', '-')} {value}: must be at least {least}")
         if self.schedule != "patch" and (self.patches or self.patch_depth):
             raise OptionError("--patches and --patch-depth need --schedule patch")
-        if self.schedule == "patch" and self.input == "pull":
-            raise OptionError("--schedule patch reads its input more than once: it needs --input whole")
-        if self.macs_budget > 1 and self.input == "pull":
-            raise OptionError("--macs-budget needs --input whole: pulled rows come once")
         if self.sram is not None and self.sram < 1:
             raise OptionError(f"--sram {self.sram}: must be at least 1 byte")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from patch_scheduler import Network, Plan, Schedule, live_bytes, peaks, plan_rows, schedule
+from patch_scheduler import Network, Plan, Schedule, in_order, live_bytes, lower_bound, peaks, plan_rows, schedule
 from patch_scheduler.rows import FORMS
 from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.cost import scheduler_cost
@@ -14,8 +14,8 @@ from tflm_mcunet.graph import Graph
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes.patches import PatchError, depths, patch
 
-SIDES = (2, 3, 4)
-"""Patches per side that the search for `patch` tries; MCUNetV2 uses up to 4."""
+SIDES = (2, 3, 4, 5)
+"""Patches per side that the search for `patch` tries."""
 
 STRIPS = ((1, 2), (1, 3), (2, 2))
 """Grids that the search tries where rows stream inside a patch: upright strips keep the rows between patches."""
@@ -60,7 +60,8 @@ def plan_graph(graph: Graph, options: Options) -> Planned:
     if options.macs_budget == 1 or options.schedule == "layer" or is_enough(whole, options):
         return whole
     cut = [c for c in _patched(graph, options) if _macs(c) <= options.macs_budget * _macs(graph)]
-    return min((whole, *([_best(graph, options, cut, options.schedule)] if cut else [])), key=lambda p: p.plan.arena)
+    mode = options.schedule if options.input == "whole" else "layer"
+    return min((whole, *([_best(graph, options, cut, mode)] if cut else [])), key=lambda p: p.plan.arena)
 
 
 def is_enough(planned: Planned, options: Options) -> bool:
@@ -74,7 +75,8 @@ def _patched(graph: Graph, options: Options) -> Iterator[Graph]:
         yield patch(graph, (options.patches, options.patches), options.patch_depth)
         return
     sides = SIDES if options.patches is None else (options.patches,)
-    grids = tuple((side, side) for side in sides) if options.schedule == "patch" else STRIPS
+    squares = options.schedule == "patch" or options.input == "pull"
+    grids = tuple((side, side) for side in sides) if squares else STRIPS
     for depth in _worthwhile(graph) if options.patch_depth is None else (options.patch_depth,):
         for grid in grids:
             try:
@@ -111,9 +113,12 @@ def _best(graph: Graph, options: Options, candidates: list[Graph], mode: str) ->
 
 
 def _estimate(graph: Graph) -> int:
-    """The least peak of live bytes, layer by layer."""
+    """The least peak of live bytes, layer by layer; rows of a pulled input come when a patch asks for them."""
     network: Network = lower(graph).network
-    return peaks.Peaks(network).least(tuple(1 for _ in network.operators))
+    single = tuple(1 for _ in network.operators)
+    if all(operator.reads for operator in network.operators):
+        return peaks.Peaks(network).least(single)
+    return lower_bound(network, in_order(network, single))
 
 
 def _macs(graph: Graph) -> int:

@@ -145,7 +145,19 @@ DRIVER = """
 #include "all_models.c"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #define CHECK(condition) do {{ if (!(condition)) {{ fprintf(stderr, "driver: " #condition "\\n"); exit(3); }} }} while (0)
+struct image {{
+    const signed char *data; size_t row_bytes; int next, elsewhere;
+}};
+const signed char *next_row(void *context, int row, signed char *buffer);
+const signed char *next_row(void *context, int row, signed char *buffer)
+{{
+    struct image *image = context;
+    const signed char *data = image->data + (size_t)row * image->row_bytes;
+    CHECK(row == image->next++);
+    return image->elsewhere ? data : memcpy(buffer, data, image->row_bytes);
+}}
 {functions}
 int main(void)
 {{
@@ -161,7 +173,7 @@ int main(void)
 def run_sanitized(programs: Sequence[Program], samples: int = 2, seed: int = 0) -> None:
     """Runs models in one program under AddressSanitizer and UndefinedBehaviorSanitizer; fails with the sanitizer's report.
 
-    Each has an arena of its exact size from malloc; none pulls its input.
+    Each has an arena, and an image that it may pull, of its exact size from malloc.
     """
     with tempfile.TemporaryDirectory(prefix="tflm_mcunet_") as name:
         batch = write_batch(programs, Path(name))
@@ -189,10 +201,20 @@ def _calls(program: Program, samples: int) -> Iterator[str]:
     yield "    unsigned sum = 0; int sample; size_t byte;"
     yield f"    {prefix}_set_arena(arena);"
     yield f"    for (sample = 0; sample < {samples}; ++sample) {{"
+    pulled = program.options.input == "pull"
     for index in range(len(program.graph.inputs)):
-        size = f"{upper}_INPUT_{index}_BYTES"
-        yield f"        CHECK(fread({prefix}_input({index}), 1, {size}, file) == {size});"
-    yield f"        CHECK({prefix}_invoke() == 0);"
+        size, where = f"{upper}_INPUT_{index}_BYTES", f"{prefix}_input({index})"
+        if pulled and not index:
+            where = "data"
+            yield f"        signed char *data = malloc({size});"
+            yield f"        struct image image = {{data, {size} / {upper}_INPUT_0_ROWS, 0, sample % 2}};"
+        yield f"        CHECK(fread({where}, 1, {size}, file) == {size});"
+    if pulled:
+        yield f"        CHECK({prefix}_invoke_rows(next_row, &image) == 0);"
+        yield f"        CHECK(image.next == {upper}_INPUT_0_ROWS);"
+        yield "        free(data);"
+    else:
+        yield f"        CHECK({prefix}_invoke() == 0);"
     for index in range(len(program.graph.outputs)):
         yield f"        for (byte = 0; byte < {upper}_OUTPUT_{index}_BYTES; ++byte) {{"
         yield f"            sum += ((const unsigned char *){prefix}_output({index}))[byte];"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -24,18 +24,21 @@ MODES: dict[str, dict[str, object]] = {
     "pull": {"schedule": "stream", "minimize": "sram", "input": "pull"},
     "pull_layer": {"schedule": "layer", "input": "pull"},
     "patch": {"schedule": "patch"},
+    "patch_pull": {"schedule": "patch", "minimize": "sram", "input": "pull"},
     "strips": {"schedule": "stream", "minimize": "sram", "macs_budget": 4.0},
+    "recompute_pull": {"minimize": "sram", "input": "pull", "macs_budget": 4.0},
 }
 
 
-def programs_of(model: bytes, name: str) -> list[Program]:
+def programs_of(model: bytes, name: str, modes: Iterable[str] = MODES) -> list[Program]:
     """The model in all modes that it has: some have no int8 input to pull, or nothing that patches could run."""
     found = []
-    for mode, choices in MODES.items():
+    for mode in modes:
+        choices = MODES[mode]
         try:
             found.append(build(model, name, Options(name=f"{name}_{mode}", **choices)))  # type: ignore[arg-type]
         except (PatchError, Unsupported):
-            if mode not in ("pull", "pull_layer", "patch"):
+            if mode != "patch" and choices.get("input") != "pull":
                 raise
     return found
 
@@ -115,7 +118,16 @@ def test_a_stream_is_smaller_than_layers_and_patches_recompute() -> None:
     assert stream.planned.macs_recomputed == 0 < patched.planned.macs_recomputed
 
 
-def test_every_mode_is_clean_under_the_sanitizers() -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_is_clean_under_the_sanitizers(mode: str) -> None:
     models = [mobile_network(1, (21, 34)), *(generate_seeded(seed, OPERATORS).model for seed in range(100, 106))]
-    for mode in ("stream", "patch", "strips"):
-        run_sanitized([p for i, m in enumerate(models) for p in programs_of(m, f"m{i}") if p.prefix.endswith(mode)])
+    programs = [p for i, m in enumerate(models) for p in programs_of(m, f"m{i}", [mode])]
+    assert programs
+    run_sanitized(programs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(60_000, 60_200, 20))
+def test_many_random_networks_are_clean_under_the_sanitizers(first: int) -> None:
+    models = [generate_seeded(seed, OPERATORS).model for seed in range(first, first + 20)]
+    run_sanitized([p for i, m in enumerate(models) for p in programs_of(m, f"m{i}")])

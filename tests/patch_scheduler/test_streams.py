@@ -115,7 +115,7 @@ def accepted(network: Network, schedule: Schedule, plan: Plan) -> bool:
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_moved_rows_are_refused_exactly_where_results_change(seed: int, choice: int) -> None:
     network, schedule = random_stream(seed, choice)
-    plan, random = plan_rows(network, schedule, rounds=0), Random(choice)
+    plan, random = plan_rows(network, schedule, effort=0), Random(choice)
     expected, dense = results(network), dense_tensors(network)
     for _ in range(8):
         moved = moved_row(plan, network, random)

@@ -15,6 +15,7 @@ from tflm_mcunet.operators.convolution import Windowed
 from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
 from tflm_mcunet.operators.patch import Assemble, Crop, Region
 from tflm_mcunet.operators.pooling import Pool2D
+from tflm_mcunet.operators.source import Source
 from tflm_mcunet.operators.unary import Elementwise
 
 
@@ -24,11 +25,16 @@ class PatchError(Error):
 
 def depths(graph: Graph) -> Iterator[int]:
     """The numbers of operators that can run patch by patch: all of them cut into regions, and one image leaves them."""
-    for depth, op in enumerate(graph.operators, 1):
+    for depth, op in enumerate(graph.operators[_supplied(graph) :], 1):
         if not divisible(op):
             return
         if _boundary(graph, depth) is not None:
             yield depth
+
+
+def _supplied(graph: Graph) -> int:
+    """How many operators come before those that compute: with a pulled input the one that asks for its rows."""
+    return int(isinstance(next(iter(graph.operators), None), Source))
 
 
 def divisible(op: Operator) -> bool:
@@ -46,8 +52,9 @@ def divisible(op: Operator) -> bool:
 
 def _boundary(graph: Graph, depth: int) -> Tensor | None:
     """The one tensor that the first `depth` operators make for the rest, if it is one."""
-    made = {t for op in graph.operators[:depth] for t in op.outputs}
-    used = {t for op in graph.operators[depth:] for t in op.present_inputs} | set(graph.outputs)
+    first = _supplied(graph)
+    made = {t for op in graph.operators[first : first + depth] for t in op.outputs}
+    used = {t for op in graph.operators[first + depth :] for t in op.present_inputs} | set(graph.outputs)
     leaving = made & used
     return leaving.pop() if len(leaving) == 1 else None
 
@@ -64,14 +71,14 @@ def patch(graph: Graph, grid: tuple[int, int], depth: int) -> Graph:
     if grid[0] > height or grid[1] > width:
         raise PatchError(f"--patches {max(grid)}: the map {boundary} is too small for this grid")
     regions = [Region(*rows, *columns) for rows in _parts(height, grid[0]) for columns in _parts(width, grid[1])]
-    operators: list[Operator] = []
-    pieces = []
+    first = _supplied(graph)
+    operators, pieces = list(graph.operators[:first]), []
     for number, region in enumerate(regions):
-        made, piece = _one_patch(graph.operators[:depth], boundary, region, f"patch{number}")
+        made, piece = _one_patch(graph.operators[first : first + depth], boundary, region, f"patch{number}")
         operators += made
         pieces.append(piece)
     whole = Assemble(tuple(pieces), (boundary,), regions=tuple(regions))
-    return replace(graph, operators=(*operators, whole, *graph.operators[depth:]))
+    return replace(graph, operators=(*operators, whole, *graph.operators[first + depth :]))
 
 
 def _parts(extent: int, count: int) -> list[tuple[int, int]]:
