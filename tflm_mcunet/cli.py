@@ -152,8 +152,8 @@ def _add_analyze(commands: Any) -> None:
     command.add_argument("--plot", metavar="FILE", help="with --pareto: also draw it (.png, .svg or .pdf)")
     command.add_argument("--html", metavar="FILE", help="write all of it as one page, with other schedules and the front")
     command.add_argument("--full", action="store_true", help="show what --html writes here, too")
-    command.add_argument("--on", metavar="CORE", help="with --html or --full: measure on this emulated core, too")
-    _add_data(command, "with --html or --full: labelled data to evaluate")
+    command.add_argument("--on", metavar="CORE", help="measure on this emulated core, too (with --full)")
+    _add_data(command, "labelled data to evaluate, with --full")
 
 
 def _add_data(command: Any, summary: str, **more: Any) -> None:
@@ -301,7 +301,7 @@ def analyze_model(options: argparse.Namespace) -> None:
     if options.pareto or options.plot:
         _show_front(options)
         return
-    if options.html or options.full:
+    if options.html or options.full or options.on or options.data:
         from tflm_mcunet.report.commands import analyze_in_full
 
         analyze_in_full(options, _chosen(options))

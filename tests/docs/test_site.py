@@ -67,7 +67,7 @@ def test_code_blocks_run(page: str, desk: Path) -> None:
     if page in NEEDS and importlib.util.find_spec(NEEDS[page]) is None:
         pytest.skip(f"{NEEDS[page]} is missing")
     ran = 0
-    for line in "\n".join(blocks(page, "sh")).splitlines():
+    for line in filter(None, "\n".join(blocks(page, "sh")).splitlines()):
         program, *arguments = shlex.split(line)
         if program == "pip":
             continue  # the tests' own environment has it

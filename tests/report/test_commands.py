@@ -99,6 +99,15 @@ def test_what_was_measured_is_shown_by_operator(model: Path, tmp_path: Path) -> 
     assert "counted on an emulated cortex-m4" in (tmp_path / "page.html").read_text()
 
 
+@needs_qemu
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
+def test_profiles_are_tables(model: Path, core: str) -> None:
+    done = command("bench", model, "--on", core, "--profile")
+    assert done.returncode == 0, done.stderr
+    assert "outside operators" in done.stdout
+    assert ("modelled cycles" in done.stdout) == (core == "cortex-m4")
+
+
 def test_compare_models_schedules_and_folders(model: Path, tmp_path: Path) -> None:
     assert command("compile", model, "--out", tmp_path / "out", "--schedule", "layer").returncode == 0
     found = checked_json("compare", "compare", model, f"{model}:stream", tmp_path / "out", "--target", "nano33ble")

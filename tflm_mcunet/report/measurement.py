@@ -98,7 +98,7 @@ def _show_operators(data: Mapping[str, Any], report: Mapping[str, Any]) -> None:
         shapes = " ".join("x".join(map(str, shape)) for shape in op["outputs"]) if op else ""
         cells = ["" if op is None else str(number), row["kind"], shapes, op["details"] if op else ""]
         cells += [f"{row['instructions']:,}", _share(row["instructions"], data)]
-        cells += [f"{row['modelled_cycles']:,}"] * modelled
+        cells += [f"{row['modelled_cycles']:,}"] if modelled else []
         per_mac = row["instructions_per_mac"]
         cells += [f"{row['macs']:,}", "" if per_mac is None else f"{per_mac:.2f}", f"{row['weight_bytes_fetched']:,}"]
         table.add_row(*cells)
