@@ -61,7 +61,7 @@ def test_features_count_the_work() -> None:
     assert whole["gather"] == height * width * op.weights[0].size
     dsp = cost.features(compiled("cortex-m4").program.lowered.operators[0], height)
     assert dsp.family.startswith("Conv2DDsp")
-    assert dsp.values["group"] == -(-height * width // 3)
+    assert -(-height * width // 3) <= dsp.values["group"] <= height * -(-width // 3)
     assert dsp.values["mac"] >= op.macs
 
 

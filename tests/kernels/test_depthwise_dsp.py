@@ -20,6 +20,8 @@ from tflm_mcunet.compiler import build
 from tflm_mcunet.execute.qemu import run_on
 from tflm_mcunet.execute.sanitize import run_sanitized
 from tflm_mcunet.execute.tflm import Tflm
+from tflm_mcunet.kernels import dsp
+from tflm_mcunet.kernels.dsp.depthwise_conv_2d import depthwise_conv_2d, depthwise_direct
 from tflm_mcunet.operators.window import outputs_along
 from tflm_mcunet.options import Options
 
@@ -36,7 +38,7 @@ def add(b: ModelBuilder, rng: np.random.Generator, case: Case) -> int:
     outputs = case["channels"] * multiplier
     shifts = rng.choice(case.get("shifts", (5, 6, 7, 8)), outputs)
     factors = np.full(outputs, 0.5) if case.get("ties") else rng.uniform(0.5, 1, outputs)
-    scales = factors * 2.0 ** -shifts / 2
+    scales = factors * 2.0**-shifts / 2
     weights = rng.integers(case.get("least", -127), 128, (1, *window, outputs))
     weights = weights * (rng.random(weights.shape) < case.get("sparse", 1))
     spread = case.get("bias", 20000)
@@ -85,7 +87,11 @@ def valid() -> Iterator[Case]:
     for window, stride, padding in itertools.product(windows, [(1, 1), (2, 2), (2, 1), (3, 3)], ("SAME", "VALID")):
         size = int(window[0] + rng.integers(1, 6)), int(window[1] + rng.integers(0, 9))
         yield {
-            "size": size, "channels": int(rng.integers(1, 14)), "window": window, "stride": stride, "padding": padding,
+            "size": size,
+            "channels": int(rng.integers(1, 14)),
+            "window": window,
+            "stride": stride,
+            "padding": padding,
             "zero": int(rng.choice([-128, -128, 7])),
         }
     yield {"size": (9, 9), "channels": 4, "window": (3, 3), "dilation": (2, 2)}
@@ -114,7 +120,20 @@ def requantisations() -> Iterator[Case]:
         yield {"size": (4, 5), "channels": 16, "window": (3, 3), "sparse": sparse, "shifts": (1, 2, 9, 14)}
 
 
-SUITES = {"shapes": shapes, "valid": valid, "strips": strips, "requantisations": requantisations}
+def edges() -> Iterator[Case]:
+    """3x3 windows at all edges of images that have only edges, or many rows, with every remainder of columns."""
+    rng = np.random.default_rng(5)
+    for width, height, stride, padding in itertools.product((*range(1, 10), 13), (1, 2, 3, 5, 17), (1, 2), ("SAME", "VALID")):
+        if padding == "SAME" or min(width, height) >= 3:
+            channels = int(rng.integers(1, 7))
+            yield {"size": (height, width), "channels": channels, "window": (3, 3), "stride": (stride,) * 2, "padding": padding}
+    for width, shifts in itertools.product((3, 6, 8), ((0, 1, 5), (1, 2, 8), (-1, 6, 9))):
+        yield {"size": (4, width), "channels": 5, "window": (3, 3), "shifts": shifts}
+
+
+SUITES = {"shapes": shapes, "valid": valid, "strips": strips, "requantisations": requantisations, "edges": edges}
+KERNELS = {"planes": (depthwise_conv_2d, 1 / 3), "direct": (depthwise_direct, 1 / 20)}
+"""Variants, and the share of each suite's cases that they take at least."""
 
 
 def network(cases: Sequence[Case], seed: int) -> bytes:
@@ -130,13 +149,16 @@ BLOCKS = {"twin": 2, "cortex-m4": 1, "cortex-m7": 1 << 15}
 
 @pytest.mark.parametrize("place", BLOCKS)
 @pytest.mark.parametrize("suite", SUITES)
-def test_equals_tflm(suite: str, place: str) -> None:
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_equals_tflm(kernel: str, suite: str, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes are TFLM's, nothing is written outside outputs and scratch, and twins read nothing outside either."""
     cases = list(SUITES[suite]())
+    variant, share = KERNELS[kernel]
+    monkeypatch.setattr(dsp, "VARIANTS", [variant])
     model = network(cases, 7)
     program = build(model, "m", Options(target="cortex-m4" if place == "twin" else place, sram=1 << 24))
     kinds = Counter(type(op).__name__ for op in program.lowered.operators)
-    assert kinds["DepthwiseConv2DDsp"] > len(cases) / 3, kinds
+    assert kinds["DepthwiseConv2DDsp"] + kinds["DepthwiseConv2DDirectDsp"] > len(cases) * share, kinds
     samples = random_samples(program.graph.inputs, 2)
     with Tflm() as oracle, tempfile.TemporaryDirectory() as folder:
         expected = [result.outputs for result in oracle.run(model, samples)]

@@ -76,12 +76,13 @@ def _convolution(op: Conv2D, block: int) -> Features:
     tiling = _tiling(op)
     if tiling == MVE:
         return _convolution_mve(op, block)
+    if tiling == DSP:
+        return _convolution_dsp(op, block)
     _, height, width, channels = op.output.nhwc
     taps = op.weights[0].size
     full, rest = divmod(op.steps, block)
     groups = full * _up(block * width, tiling.pixels) + _up(rest * width, tiling.pixels)
-    live, constant = _channels(op) if tiling == DSP else (_rounded(channels, tiling.channels), 0)
-    outputs = groups * tiling.pixels * live
+    outputs = groups * tiling.pixels * _rounded(channels, tiling.channels)
     dense = op.groups == 1 and op.dilation[1] == 1
     pieces = op.window[0] * (op.window[1] if tiling == PLAIN and not dense else 1)
     values = {
@@ -92,10 +93,48 @@ def _convolution(op: Conv2D, block: int) -> Features:
         "mac": outputs * _rounded(taps, tiling.taps),
         "gather": groups * tiling.pixels * _rounded(taps, tiling.taps) * op.groups,
         "piece": groups * tiling.pixels * pieces * op.groups,
-        "constant": groups * tiling.pixels * constant,
         "edge": _edge(op),
     }
     return Features(_family(op, "pointwise" if op.pointwise else ""), values)
+
+
+def _convolution_dsp(op: Any, block: int) -> Features:
+    _, height, width, _ = op.output.nhwc
+    full, rest = divmod(op.steps, block)
+    live, constant = _channels(op)
+    pixels, taps = op.pixels, _rounded(op.weights[0].size, DSP.taps)
+    if op.in_place_pixels:
+        groups = lines = full * _up(block * width, pixels) + _up(rest * width, pixels)
+    else:
+        groups, lines = _strips(op, block)
+    values = {
+        "event": full + bool(rest),
+        "row": height,
+        "group": groups,
+        "value": groups * pixels * live,
+        "mac": groups * pixels * live * taps,
+        "gather": lines * pixels * taps // op.window[0],
+        "piece": lines * pixels,
+        "constant": groups * pixels * constant,
+        "edge": _edge(op),
+    }
+    narrow = "" if pixels == DSP.pixels else str(pixels)
+    return Features(_family(op, " ".join(filter(None, ("pointwise" if op.in_place_pixels else "", narrow)))), values)
+
+
+def _strips(op: Any, block: int) -> tuple[int, int]:
+    """Groups of pixels, and kernel rows that are expanded for them, once for all output rows of a strip."""
+    _, _, width, _ = op.output.nhwc
+    full, rest = divmod(op.steps, block)
+    across, left = divmod(width, op.pixels)
+    groups = lines = 0
+    for events, rows in ((full, block), (1, rest)):
+        for strips, height in ((rows // op.strip, op.strip), (1, rows % op.strip)):
+            below = _up(height * left, op.pixels)
+            span = (height - 1) * op.stride[0] + op.window[0] if height else 0
+            groups += events * strips * (height * across + below)
+            lines += events * strips * (across * span + below * op.window[0])
+    return groups, lines
 
 
 def _edge(op: Conv2D) -> int:

@@ -1,0 +1,43 @@
+"""The choice of kernels: fast ones wherever their scratch is free, but never at the price of the arena."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import tflm_mcunet
+from tflm_mcunet.compiled import Compiled
+from tflm_mcunet.kernels.choice import _Kernels
+from tflm_mcunet.planning import plan_graph
+
+MODEL = Path(__file__).parents[2] / "examples" / "fashion_mnist" / "model.tflite"
+
+
+def compiled(**options: object) -> Compiled:
+    return tflm_mcunet.compile(MODEL, target="cortex-m7", io="int8", name="fashion", **options)  # type: ignore[arg-type]
+
+
+def estimate(model: Compiled) -> int:
+    return int(model.report["estimate"]["instructions"])
+
+
+def test_the_least_arena_is_that_of_the_leanest_kernels_and_much_faster() -> None:
+    least = compiled(minimize="sram")
+    program = least.program
+    kernels = _Kernels(program.graph, program.options)
+    lean = plan_graph(kernels.leanest(), program.options)
+    assert program.plan.arena <= lean.plan.arena
+    assert estimate(least) < sum(kernels.model.estimate(op, 1).instructions for op in lean.lowered.operators)
+    assert least.verify(samples=2).passed
+
+
+@pytest.mark.parametrize("schedule", ["auto", "stream", "layer"])
+def test_more_memory_never_makes_it_much_slower(schedule: str) -> None:
+    least = compiled(minimize="sram", schedule=schedule).report["sram"]["arena"]
+    found = [compiled(sram=round(least * factor), schedule=schedule) for factor in (1, 1.1, 1.25, 1.6, 3)]
+    for factor, model in zip((1, 1.1, 1.25, 1.6, 3), found, strict=True):
+        assert model.report["sram"]["arena"] <= round(least * factor)
+    for slower, faster in pairwise(found):
+        assert estimate(faster) <= 1.05 * estimate(slower)
