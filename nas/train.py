@@ -161,6 +161,7 @@ def _delivered(
         "int8": task.score(run(compiled, x), data),
         "int8_without_training": task.score(run(converted, x), data),
         "samples": {name: len(getattr(data, name)) for name in ("train", "validation", "test")},
+        "classes": list(data.classes),
         "parameters": model.count_params(),
         "tflite_bytes": len(tflite),
         **{name: report[name] for name in ("target", "macs", "macs_executed", "sram", "flash")},

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from nas.data.dataset import DataError, Dataset, Split
+if TYPE_CHECKING:
+    from nas.data.dataset import DataError, Dataset, Split
 
 __all__ = ["DataError", "Dataset", "Split", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs TensorFlow, which the front ends for firmware do without."""
+    if name in __all__:
+        from nas.data import dataset
+
+        return getattr(dataset, name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def load(
@@ -60,6 +71,8 @@ def load(
 def _folder(
     folder: Path, size: tuple[int, int] | None, channels: int, classes: Sequence[str] | None, shares: dict[str, float], seed: int
 ) -> Dataset:
+    from nas.data.dataset import DataError
+
     if not folder.is_dir():
         raise DataError(f"--data {folder}: no such file or folder")
     if any(folder.glob("*/*.wav")):
@@ -73,12 +86,16 @@ def _folder(
 
 
 def _needed(size: tuple[int, int] | None) -> tuple[int, int]:
+    from nas.data.dataset import DataError
+
     if size is None:
         raise DataError("pictures with boxes differ in size: say --size HxW")
     return size
 
 
 def _as_it_is(spec: str, **options: object) -> None:
+    from nas.data.dataset import DataError
+
     for name, value in options.items():
         if value is not None:
             raise DataError(f"--data {spec}: an archive comes as it is; leave out --{name}")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nas.data.mfcc import Mfcc
-from nas.tasks.keywords import frontend_files
+from nas.tasks.frontend import frontend_files
 from tflm_mcunet.execute.host import build_library, close_library
 from tflm_mcunet.graph import Array
 
