@@ -29,6 +29,9 @@ __all__ = ["NoRegion", "Region", "Rewritten", "Stage", "rewrite"]
 EXTRAS = ("external-weights", "hooks")
 """What firmware may ask for of a stage; the edges of the model are TFLM's."""
 
+WORTH = 1.05
+"""A stage gets more memory where it then runs so many times as fast."""
+
 KEY_BYTES = 8
 
 
@@ -130,7 +133,7 @@ def rewrite(
     Args:
         source: the name of its file, for messages and the C prefix.
         options: how stages are compiled. Without `sram`, and unless the least is asked for, a stage may take 1.25 times its
-            least, or what the rest of the model needs anyway.
+            least where this makes it faster, or what the rest of the model needs anyway.
         regions: regions as FIRST:LAST, numbers of operators; none means the one that shrinks the arena most.
         everything: all operators are one region.
 
@@ -208,14 +211,25 @@ def _stage(found: Regions, region: Region, number: int, prefix: str, options: Op
     inputs, outputs = found.model.reads(region), found.model.writes(region)
     extracted = found.model.extract(region, inputs, outputs)
     keep = ("keep-input",) if any(found.needed_after(region, tensor) for tensor in inputs) else ()
-    limit = found.room(region) if options.minimize != "sram" and options.sram is None else options.sram
-    extras = (*options.extras, *keep)
-    own = replace(options, name=f"{prefix}_stage{number}", sram=limit, export=None, extras=extras, stage=True)
-    program = build(extracted, f"operators {region} of {prefix}", own, must_fit=False)
+    own = replace(options, name=f"{prefix}_stage{number}", export=None, extras=(*options.extras, *keep), stage=True)
+    if options.minimize == "sram" or options.sram is not None:
+        compiled = _compiled(extracted, region, own)
+    else:
+        tight, roomy = (_compiled(extracted, region, replace(own, sram=limit)) for limit in found.rooms(region))
+        compiled = roomy if _instructions(tight) > WORTH * _instructions(roomy) else tight
+    program = compiled.program
     code = "".join(program.emission.files[f"{program.prefix}{suffix}"] for suffix in (".h", ".c"))
     key = hashlib.sha256(extracted + code.encode()).digest()[:KEY_BYTES]
     replacement = Replacement(region, _stage_name(number), inputs, outputs, max(1, program.plan.arena), key)
-    return Stage(Compiled(extracted, program), replacement)
+    return Stage(compiled, replacement)
+
+
+def _compiled(model: bytes, region: Region, options: Options) -> Compiled:
+    return Compiled(model, build(model, f"operators {region} of {options.name}", options, must_fit=False))
+
+
+def _instructions(compiled: Compiled) -> int:
+    return int(compiled.report["estimate"]["instructions"])
 
 
 def _inside(model: Model, stages: Iterable[Stage]) -> Iterable[Inside]:

@@ -100,11 +100,12 @@ class Regions:
             raise NoRegion(f"no region would shrink TFLM's arena ({self.before} bytes of tensors); choose one with --region")
         return best
 
-    def room(self, region: Region) -> int:
-        """Bytes that a stage may take to be fast: SLACK times its least, or as many as the rest of the model needs anyway."""
+    def rooms(self, region: Region) -> tuple[int, int]:
+        """Bytes for a stage: its least and SLACK times that, neither below what the rest of the model needs anyway."""
         peak = int(_least(StagePeaks(lower(self._optimised(region)).network).peak)[0, -1])
         outside = max(int(self.live[: region.first + 1].max()), int(self.live[region.last + 1 :].max(initial=0)))
-        return max(int(SLACK * peak), outside - self._through(region))
+        free = outside - self._through(region)
+        return max(peak, free), max(int(SLACK * peak), free)
 
     def _optimised(self, region: Region) -> Graph:
         """The graph of a region after the passes."""
