@@ -205,7 +205,7 @@ class Evolution:
 
     def _nothing_fits(self) -> str:
         needs = self._smallest()
-        sram, flash, instructions = int(needs.sram[0]), int(needs.flash[0]), int(needs.least_instructions[0])
+        sram, flash, instructions = int(needs.sram[0]), int(needs.least_flash[0]), int(needs.least_instructions[0])
         return (
             f"no network of space '{self.space.name}' was found within {self.judge.limits}: the smallest needs about "
             f"{sram:,} bytes of SRAM, {flash:,} of flash and {instructions:,} instructions; allow more, or take a smaller space"

@@ -12,7 +12,7 @@ from tflm_mcunet.targets import Target
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes of arena, bytes of constant data, estimated instructions of one inference; None: no limit."""
+    """Bytes of arena, bytes of constants and kernels, estimated instructions of one inference; None: no limit."""
 
     sram: int | None
     flash: int | None

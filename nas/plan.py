@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nas.limits import Limits
-from nas.pricing import constant_bytes
 from nas.untrained import untrained
 from patch_scheduler.architecture import Architecture
+from tflm_mcunet.codegen.emit import emit
 from tflm_mcunet.cost import load as load_cost
 from tflm_mcunet.kernels.choice import plan_with_kernels
+from tflm_mcunet.kernels.flash import code_bytes, function_of
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes import pull_input
 from tflm_mcunet.passes.patches import PatchError
@@ -37,10 +38,11 @@ class Planner:
         except PatchError:
             return None
         operators, blocks = planned.lowered.operators, planned.schedule.block
+        emission = emit(planned.graph, planned.lowered, planned.schedule, planned.plan, "network", {})
         model = load_cost(options.board)
         plan = Plan(
             sram=planned.plan.arena,
-            flash=sum(map(constant_bytes, operators)),
+            flash=emission.constant_bytes + code_bytes(map(function_of, operators), options.board),
             instructions=round(sum(model.estimate(op, block).instructions for op, block in zip(operators, blocks, strict=True))),
             macs=sum(op.macs for op in graph.operators),
         )
@@ -49,7 +51,7 @@ class Planner:
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes of arena, bytes of constants, estimated instructions, multiply-accumulates of the network as it is written."""
+    """Bytes of arena, bytes of constants and kernels, estimated instructions, multiply-accumulates as the network is written."""
 
     sram: int
     flash: int

@@ -9,7 +9,7 @@ space. Per kind of layer a few products of its sizes explain these figures to a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from tflm_mcunet.cost import load
 from tflm_mcunet.cost.flash import constant_bytes
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels import select_kernels
+from tflm_mcunet.kernels.flash import code_bytes, function_of
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.operators.conv_2d import Conv2D
 from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
@@ -55,9 +56,10 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Pricing:
-    """Coefficients by kind of layer: [feature, price]."""
+    """Coefficients by kind of layer: [feature, price]; and the bytes of all kernels that networks of the space may need."""
 
     coefficients: dict[str, Float]
+    code: int
 
     def of(self, space: Space, genes: ArrayLike, classes: int | None = None) -> Prices:
         """The prices of networks [network, gene] with so many classes."""
@@ -75,13 +77,18 @@ def fit(space: Space, target: Target, classes: int | None = None, seed: int = 0)
     for architecture in space.architectures(genes, classes):
         for op in untrained(architecture).operators:
             found.setdefault(_described(op).kind, []).append(op)
-    return Pricing({kind: _fitted(target, operators[:: -(-len(operators) // MOST)]) for kind, operators in found.items()})
+    coefficients, functions = {}, set[str]()
+    for kind, operators in found.items():
+        layers = Graph("layers", (), (), tuple(operators[:: -(-len(operators) // MOST)]))
+        chosen = select_kernels(layers, target.features).operators
+        coefficients[kind] = _fitted(target, chosen)
+        functions.update(map(function_of, chosen))
+    return Pricing(coefficients, code_bytes(functions, target))
 
 
-def _fitted(target: Target, operators: list[Operator]) -> Float:
-    """[feature, price] of operators of one kind, with the kernels that the target gets."""
+def _fitted(target: Target, chosen: Sequence[Operator]) -> Float:
+    """[feature, price] of operators of one kind in the kernels of the target."""
     model = load(target)
-    chosen = select_kernels(Graph("layers", (), (), tuple(operators)), target.features).operators
     prices = [(constant_bytes(op), *(model.estimate(op, block).instructions for block in (op.steps, 1))) for op in chosen]
     return _least_squares(np.array([_features(_described(op)) for op in chosen]), np.array(prices))
 

@@ -58,15 +58,16 @@ class Judge:
             room = np.inf if self.limits.sram is None or self.schedule == "layer" else self.limits.sram
             by_layer = (found.layer <= room) & (self.schedule != "stream") & (not self.pull)
             instructions = np.where(by_layer, prices.layer, prices.stream)
-        return Needs(self.sram(found), prices.flash, instructions, np.minimum(prices.layer, instructions), found.macs)
+        least = np.minimum(prices.layer, instructions)
+        return Needs(self.sram(found), prices.flash + self.pricing.code, prices.flash, instructions, least, found.macs)
 
     def fits(self, needs: Needs) -> NDArray[np.bool_]:
         """Whether networks stay within the limits."""
         return self._within(needs.sram, needs.flash, needs.instructions)
 
     def may_fit(self, needs: Needs, slack: float) -> NDArray[np.bool_]:
-        """Whether the real plan, which streams only what it must, may stay within `slack` times the limits."""
-        return self._within(needs.sram / slack, needs.flash / slack, needs.least_instructions / slack)
+        """Whether the real plan, which streams and calls only what it must, may stay within `slack` times the limits."""
+        return self._within(needs.sram / slack, needs.least_flash / slack, needs.least_instructions / slack)
 
     def _within(self, *needs: NDArray[Any]) -> NDArray[np.bool_]:
         limits = (self.limits.sram, self.limits.flash, self.limits.instructions)
@@ -76,10 +77,13 @@ class Judge:
 
 @dataclass(frozen=True)
 class Needs:
-    """Per network: bytes of arena, bytes of constants, instructions, those without any streaming, multiply-accumulates."""
+    """Per network: bytes of arena; of constants with all kernels of the space, and alone; instructions, and those without any
+    streaming; multiply-accumulates.
+    """
 
     sram: NDArray[np.int64]
     flash: NDArray[np.float64]
+    least_flash: NDArray[np.float64]
     instructions: NDArray[np.float64]
     least_instructions: NDArray[np.float64]
     macs: NDArray[np.int64]

@@ -16,7 +16,7 @@ from tests.nas.toy import pictures, toy_space
 
 pytest.importorskip("tf_keras")
 
-BUDGET = ("--sram", "6KB", "--flash", "8KB", "--latency", "3M")
+BUDGET = ("--sram", "6KB", "--flash", "20KB", "--latency", "3M")
 EFFORT = (
     "--largest-epochs", 2, "--epochs", 2, "--batch", 64, "--population", 6, "--parents", 3, "--crossovers", 3,
     "--mutations", 3, "--iterations", 2, "--calibration", 2, "--processes", 0, "--threads", 1,
@@ -58,7 +58,7 @@ def test_the_network_is_as_said(searched: tuple[Path, dict]) -> None:
     assert len(found["networks"]) == 6 + 2 * 6
     for each in found["networks"]:
         assert each["sram"] <= 6 << 10
-        assert each["flash"] <= 8 << 10
+        assert each["flash"] <= 20 << 10
         assert each["instructions"] <= 3_000_000
     model = tf_keras.models.load_model(folder / "whole" / "network.keras", compile=False)
     architecture = found["best"]["architecture"]
@@ -71,6 +71,7 @@ def test_the_compiled_network_stays_within_the_limits(searched: tuple[Path, dict
     import tf_keras
 
     import tflm_mcunet
+    from tflm_mcunet.kernels.flash import code_bytes, function_of
 
     folder, figures = searched
     model = tf_keras.models.load_model(folder / "whole" / "network.keras", compile=False)
@@ -81,7 +82,8 @@ def test_the_compiled_network_stays_within_the_limits(searched: tuple[Path, dict
     )
     report = compiled.report
     assert report["sram"]["arena"] <= 6 << 10
-    assert report["flash"]["weights"] <= 1.02 * figures["flash"]
+    code = code_bytes(map(function_of, compiled.program.lowered.operators), compiled.program.options.board)
+    assert report["flash"]["weights"] + code == pytest.approx(figures["flash"], rel=0.01)
     assert report["estimate"]["instructions"] <= 1.05 * figures["instructions"]
 
 

@@ -38,7 +38,7 @@ def test_what_fits(prices: pricing.Pricing, schedule: str, pull: bool, expected:
     genes = mfcc.sample(np.random.default_rng(0), 300)
     found = estimate(mfcc.architectures(genes))
     arenas = expected(found)  # type: ignore[operator]
-    allowed = Limits(int(np.median(arenas)), int(np.median(found.weights) * 1.2), None)
+    allowed = Limits(int(np.median(arenas)), int(np.median(found.weights) * 1.2) + prices.code, None)
     judge = Judge(allowed, prices, schedule, pull)
     needs = judge.needs(mfcc, genes)
     assert (needs.sram == arenas).all()
