@@ -27,7 +27,9 @@ def summary(report: Mapping[str, Any], headline: str) -> None:
     """What a compilation gave, in a few lines."""
     sram, flash = report["sram"], report["flash"]
     print(headline)
-    print(f"  arena    {sram['arena']:>12,} bytes of SRAM (lower bound {sram['lower_bound']:,})")
+    gap, bound = sram["arena"] - sram["lower_bound"], sram["lower_bound"]
+    proof = f"{gap:,} above the lower bound, {bound:,}" if gap else "proved least for this schedule"
+    print(f"  arena    {sram['arena']:>12,} bytes of SRAM ({proof})")
     print(f"  weights  {flash['weights']:>12,} bytes of flash")
     work = f"  work     {report['macs']:>12,} MACs in {len(report['operators'])} operators"
     print(f"{work}, {report['macs_executed']:,} executed" if report["macs_executed"] != report["macs"] else work)
