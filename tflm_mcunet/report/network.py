@@ -10,7 +10,19 @@ WIDTH, HEIGHT, GAP = 232, 26, 12
 LEFT, COLUMN = 54, 330
 """Room for residual lines and the stage's band left of the nodes; width of a column."""
 
-NAMES = {"CONV_2D": "CONV", "DEPTHWISE_CONV_2D": "DEPTHWISE", "FULLY_CONNECTED": "DENSE"}
+NAMES = {
+    "CONV_2D": "CONV",
+    "DEPTHWISE_CONV_2D": "DEPTHWISE",
+    "FULLY_CONNECTED": "DENSE",
+    "AVERAGE_POOL_2D": "AVERAGE_POOL",
+    "MAX_POOL_2D": "MAX_POOL",
+    "RESIZE_NEAREST_NEIGHBOR": "RESIZE",
+    "RESIZE_BILINEAR": "RESIZE",
+}
+LONGEST = 16
+"""Characters of a name that leave room for the shape."""
+
+Span = tuple[int, int]
 
 
 def network_svg(report: Mapping[str, Any], colours: Mapping[int, str], columns: int) -> str:
@@ -47,25 +59,38 @@ def _blocks(stage: Mapping[str, Any]) -> str:
 
 
 def _lines(operators: list[Mapping[str, Any]], top: list[int], left: list[int]) -> Iterator[str]:
-    for index, op in enumerate(operators):
-        for source in op["reads_from"]:
-            if source == index - 1 and left[source] == left[index]:
-                x = left[index] + WIDTH // 2
-                yield f'<path class="line" d="M{x} {top[source] + HEIGHT}V{top[index]}"/>'
-            elif left[source] == left[index]:
-                x, reach = left[index], 12 + min(3 * (index - source), 22)
-                start, end = top[source] + HEIGHT - 7, top[index] + 7
-                yield f'<path class="line skip" d="M{x} {start}h-{reach - 6}q-6 0 -6 6V{end - 6}q0 6 6 6H{x}"/>'
-            else:
-                x, y, end = left[source] + WIDTH, top[source] + HEIGHT // 2, top[index] + 7
-                gutter = left[index] - LEFT + 12
-                turn = f"V{end}" if y != end else ""
-                yield f'<path class="line skip" d="M{x} {y}H{gutter}{turn}H{left[index]}"/>'
+    """What operators read; lines past other operators have lanes of their own, beside the column or between two."""
+    edges = [(source, index) for index, op in enumerate(operators) for source in op["reads_from"]]
+    lanes: dict[int, list[list[Span]]] = {}
+    between: dict[int, list[list[Span]]] = {}
+    for source, index in sorted(edges, key=lambda edge: edge[1] - edge[0]):
+        x, y, end = left[index], top[source] + HEIGHT, top[index]
+        if source == index - 1 and left[source] == x:
+            yield f'<path class="line" d="M{x + WIDTH // 2} {y}V{end}"/>'
+        elif left[source] == x:
+            turn = x - 10 - 6 * min(_lane(lanes.setdefault(x, []), (source, index)), 4)
+            yield f'<path class="line skip" d="M{x} {y - 7}H{turn + 6}q-6 0 -6 6V{end + 1}q0 6 6 6H{x}"/>'
+        else:
+            span = min(y, end), max(y, end)
+            turn = x - 42 - 5 * min(_lane(between.setdefault(x, []), span), 8)
+            down = f"V{end + 7}" if y - HEIGHT // 2 != end + 7 else ""
+            yield f'<path class="line skip" d="M{left[source] + WIDTH} {y - HEIGHT // 2}H{turn}{down}H{x}"/>'
+
+
+def _lane(lanes: list[list[Span]], span: Span) -> int:
+    """The first lane in which a line of that extent meets no other, and takes its place there."""
+    for number, taken in enumerate(lanes):
+        if all(high < span[0] or span[1] < low for low, high in taken):
+            taken.append(span)
+            return number
+    lanes.append([span])
+    return len(lanes) - 1
 
 
 def _node(number: int, op: Mapping[str, Any], colour: str, x: int, y: int) -> str:
     shapes = " ".join("×".join(map(str, lengths[1:] or lengths)) for lengths in op["outputs"])
     name = NAMES.get(op["kind"], op["kind"])
+    name = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
     window = op["details"].split(" ")[0] if op["kind"] in NAMES and "x" in op["details"].split(" ")[0] else ""
     tip = "\n".join(
         [f"#{number} {op['kind']} {op['details']}", f"{op['macs']:,} MACs, {op['sram']:,} bytes live, {op['flash']:,} of flash"]
