@@ -169,7 +169,9 @@ def search_network(options: argparse.Namespace) -> None:
     plan = best.plan
     print(f"{best.accuracy:.2%} on validation data before fine-tuning, the best of {len(result.ranking)} networks that fit:")
     print(f"  {plan.sram:,} bytes of SRAM, {plan.flash:,} of flash, {plan.instructions:,} instructions, {plan.macs:,} MACs")
-    print(f"next: tflm-mcunet train --data {options.data} --model {figures['network']} --target {options.target} --out FIRMWARE")
+    network = result.architecture
+    edges = f"--data {options.data} --size {network.height}x{network.width} --model {figures['network']}"
+    print(f"next: tflm-mcunet train {edges} --target {options.target} --out FIRMWARE")
 
 
 def narrowed(options: argparse.Namespace) -> Space:

@@ -93,13 +93,23 @@ def run(sram: str, way: str, extra: Sequence[str]) -> dict[str, Any]:
         command = tool("search", "network", *limits(sram, way), *part, *data, "--out", folder / "search", *extra)
         subprocess.run(command, check=True, stdout=log, stderr=log)
         searched = time.monotonic() - start
+        found = json.loads((folder / "search" / "search.json").read_text())
+        size = "{height}x{width}".format(**found["best"]["architecture"])
         compilation = options(target=TARGET.value, sram=sram, input=INPUT.value, seed=SEED.value)
         effort = options(epochs=EPOCHS.value, qat_epochs=QAT_EPOCHS.value, rate=RATE.value)
         command = tool(
-            "train", *data, "--model", folder / "search" / "network.keras", *compilation, *effort, "--out", folder / "trained"
+            "train",
+            *data,
+            "--size",
+            size,
+            "--model",
+            folder / "search" / "network.keras",
+            *compilation,
+            *effort,
+            "--out",
+            folder / "trained",
         )
         subprocess.run(command, check=True, stdout=log, stderr=log)
-    found = json.loads((folder / "search" / "search.json").read_text())
     figures = {
         "way": way,
         "limit": sram,

@@ -63,8 +63,9 @@ def load(
     if Path(kind).suffix == ".npz":
         from nas.data.npz import load_npz
 
-        _as_it_is(spec, size=size, classes=classes)
-        return load_npz(Path(kind), rest or "x", shares, seed)
+        _as_it_is(spec, classes=classes)
+        found = load_npz(Path(kind), rest or "x", shares, seed)
+        return found if size is None else found.resized(*size)
     return _folder(Path(spec), size, channels, classes, shares, seed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,15 @@ class Dataset:
         for name in ("train", "validation", "test"):
             if len(getattr(self, name)) == 0:
                 raise DataError(f"the data has no samples for {name}: give it more, or another share of it")
+
+    def resized(self, height: int, width: int) -> Dataset:
+        """Samples scaled to that size, bilinearly, as the supernet scales those of networks of smaller resolution."""
+
+        def scaled(split: Split) -> Split:
+            return replace(split, read=lambda keys: tf.image.resize(split.read(keys), (height, width)))
+
+        shape = height, width, self.shape[2]
+        return replace(self, train=scaled(self.train), validation=scaled(self.validation), test=scaled(self.test), shape=shape)
 
 
 def from_memory(x: Array) -> Callable[[tf.Tensor], tf.Tensor]:

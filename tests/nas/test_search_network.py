@@ -132,6 +132,18 @@ def test_what_cannot_be_gets_one_line(searched: tuple[Path, dict]) -> None:
     assert "takes 3 channels" in error_of(start(folder, "channels", "--space", "small_image"))
 
 
+def test_data_is_scaled_as_in_the_supernet(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    from nas.data import load
+
+    spec = str(data(tmp_path))
+    small, whole = load(spec, size=(8, 6)), load(spec)
+    assert small.shape == (8, 6, 1)
+    np.testing.assert_allclose(small.train.arrays()[0], tf.image.resize(whole.train.arrays()[0], (8, 6)), atol=1e-6)
+    assert (small.test.labels == whole.test.labels).all()
+
+
 def test_spaces_that_suit_data(tmp_path: Path) -> None:
     from nas.data import load
     from nas.search_network import suited
