@@ -25,6 +25,7 @@ from patch_scheduler import (
     validate,
     window,
 )
+from patch_scheduler.builder import Builder
 from patch_scheduler.choose import Aim, Mode
 from tests.patch_scheduler.networks import REALISTIC, fpn, mcunet, mobilenet_v1, mobilenet_v2
 from tests.patch_scheduler.random_networks import random_network
@@ -160,3 +161,16 @@ def test_signals_of_many_rows_stream_in_blocks() -> None:
     assert len(how.events) < 10_000
     assert where.arena < 2 * network.tensors[0].size
     assert time.process_time() - start < 15
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_supplied_rows_wait_for_layers(limited: bool) -> None:
+    """Layer by layer, a pulled image is never whole; blocks are longer where the limit permits."""
+    build = Builder()
+    network = build.network([], [build.pointwise(build.conv(build.source(96, 96, 3), 8, 3, 4), 16)])
+    least = schedule(network, mode="layer", minimize="sram")
+    assert least[1].arena < schedule_layers(network)[1].arena / 2
+    how, where = schedule(network, mode="layer", limit=int(1.5 * least[1].arena)) if limited else least
+    validate(network, how, where)
+    assert all(last == first + 1 for first, last in how.stages)
+    assert (max(how.block) > 1) == limited
