@@ -252,8 +252,11 @@ def _compiled(options: argparse.Namespace) -> Any:
 
     chosen = _chosen(options)
     model, source = load(options.model)
-    trace = (lambda text: print(text, file=sys.stderr)) if options.verbose else None
-    return Compiled(model, build(model, source, chosen, trace))
+    return Compiled(model, build(model, source, chosen, _trace(options)))
+
+
+def _trace(options: argparse.Namespace) -> Callable[[str], None] | None:
+    return (lambda text: print(text, file=sys.stderr)) if options.verbose else None
 
 
 def compile_model(options: argparse.Namespace) -> None:
@@ -353,7 +356,7 @@ def rewrite_model(options: argparse.Namespace) -> None:
     if not options.out.endswith(".tflite"):
         raise Error(f"--out {options.out}: the name of the rewritten model must end in .tflite")
     model, source = load(options.model)
-    rewritten = rewrite(model, source, _chosen(options), options.region, options.everything)
+    rewritten = rewrite(model, source, _chosen(options), options.region, options.everything, _trace(options))
     folder = rewritten.write(options.out)
     if options.json:
         _print_json(rewritten.report)

@@ -16,9 +16,12 @@ import pytest
 from tests.export.projects import cross_compile, flags_of, needs_cross, run
 from tests.rewrite.networks import with_unsupported
 from tests.rewrite.tflm import FOLDER as STAND_INS
+from tflm_mcunet.cli import main, parse
 from tflm_mcunet.errors import Error
 from tflm_mcunet.options import EXPORTS, Options
 from tflm_mcunet.rewrite import rewrite
+
+SCHEMA = Path(__file__).resolve().parents[2] / "docs/schemas/rewrite.schema.json"
 
 USE = """
 #include "net_stages.h"
@@ -120,3 +123,19 @@ def test_compiles_with_the_headers_of_tflm(tmp_path: Path) -> None:
     flags = ["-std=c++17", "-fsyntax-only", "-DTF_LITE_STATIC_MEMORY", f"-I{folder}", *includes]
     done = subprocess.run(["c++", *flags, use], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The files, and one JSON object that follows its schema; one line on what is wrong."""
+    jsonschema = pytest.importorskip("jsonschema")
+    model, out = tmp_path / "net.tflite", tmp_path / "small.tflite"
+    model.write_bytes(with_unsupported())
+    assert main(parse(["tflm-mcunet", "rewrite", str(model), "--out", str(out), "--region", "0:3", "--json", "--verbose"])) == 0
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    jsonschema.validate(report, json.loads(SCHEMA.read_text()))
+    assert report == json.loads((tmp_path / "small_stages" / "report.json").read_text())
+    assert report["model_bytes"] == out.stat().st_size
+    assert "schedule:" in printed.err
+    assert main(parse(["tflm-mcunet", "rewrite", str(model), "--out", str(tmp_path / "small")])) == 2
+    assert capsys.readouterr().err.count("\n") == 1

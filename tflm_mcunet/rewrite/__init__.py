@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -33,6 +33,8 @@ WORTH = 1.05
 """A stage gets more memory where it then runs so many times as fast."""
 
 KEY_BYTES = 8
+
+Trace = Callable[[str], None] | None
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def rewrite(
     options: Options | None = None,
     regions: Sequence[str] = (),
     everything: bool = False,
+    trace: Trace = None,
 ) -> Rewritten:
     """Rewrites the bytes of a .tflite.
 
@@ -136,6 +139,7 @@ def rewrite(
             least where this makes it faster, or what the rest of the model needs anyway.
         regions: regions as FIRST:LAST, numbers of operators; none means the one that shrinks the arena most.
         everything: all operators are one region.
+        trace: gets what `build` tells of each stage as text.
 
     Raises:
         Error: the model is damaged, a region holds what is not supported, or nothing would be gained.
@@ -147,7 +151,7 @@ def rewrite(
     chosen = _chosen(found, regions, everything)
     prefix = options.prefix(source)
     numbered = zip(_numbers(editable), chosen, strict=False)
-    stages = tuple(_stage(found, region, number, prefix, options) for number, region in numbered)
+    stages = tuple(_stage(found, region, number, prefix, options, trace) for number, region in numbered)
     placed: list[Span] = []
 
     def places(result: Model) -> list[int]:
@@ -207,25 +211,24 @@ def _stage_name(number: int) -> str:
     return f"TFLM_MCUNET_STAGE_{number}"
 
 
-def _stage(found: Regions, region: Region, number: int, prefix: str, options: Options) -> Stage:
+def _stage(found: Regions, region: Region, number: int, prefix: str, options: Options, trace: Trace) -> Stage:
+    def compiled_with(chosen: Options) -> Compiled:
+        return Compiled(extracted, build(extracted, f"operators {region} of {prefix}", chosen, trace, must_fit=False))
+
     inputs, outputs = found.model.reads(region), found.model.writes(region)
     extracted = found.model.extract(region, inputs, outputs)
     keep = ("keep-input",) if any(found.needed_after(region, tensor) for tensor in inputs) else ()
     own = replace(options, name=f"{prefix}_stage{number}", export=None, extras=(*options.extras, *keep), stage=True)
     if options.minimize == "sram" or options.sram is not None:
-        compiled = _compiled(extracted, region, own)
+        compiled = compiled_with(own)
     else:
-        tight, roomy = (_compiled(extracted, region, replace(own, sram=limit)) for limit in found.rooms(region))
+        tight, roomy = (compiled_with(replace(own, sram=limit)) for limit in found.rooms(region))
         compiled = roomy if _instructions(tight) > WORTH * _instructions(roomy) else tight
     program = compiled.program
     code = "".join(program.emission.files[f"{program.prefix}{suffix}"] for suffix in (".h", ".c"))
     key = hashlib.sha256(extracted + code.encode()).digest()[:KEY_BYTES]
     replacement = Replacement(region, _stage_name(number), inputs, outputs, max(1, program.plan.arena), key)
     return Stage(compiled, replacement)
-
-
-def _compiled(model: bytes, region: Region, options: Options) -> Compiled:
-    return Compiled(model, build(model, f"operators {region} of {options.name}", options, must_fit=False))
 
 
 def _instructions(compiled: Compiled) -> int:
