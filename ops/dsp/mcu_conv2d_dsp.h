@@ -21,8 +21,9 @@
    Windows of `strip` output rows below one another are expanded together, since they share image rows: with one pixel at a time,
    or two, strips are single rows.
 
-   Scratch: expanded pixels, 8 bytes per quad and pixel, where a single quad of the rest comes first, one per row; then, but for pointwise windows, zero points for a kernel row, room for
-   one of each pixel, and what is left of the strip's kernel rows, per pixel. */
+   Scratch: expanded pixels, 8 bytes per quad and pixel, where a single quad of the rest comes first, one per row; then, but for
+   pointwise windows, zero points for a kernel row, room for one of each pixel, and what is left of the strip's kernel rows, per
+   pixel. */
 struct mcu_conv2d_dsp {
     const struct mcu_tensor *input, *output;
     const int32_t *stream;
@@ -58,7 +59,8 @@ struct mcu_conv2d_dsp {
 #define MCU_DSP_LINEAR_LEAST 7
 #define MCU_DSP_LINEAR_SHIFTS 3
 #endif
-/* Results below the zero point, -128, saturate; and the same with the sign term. Per pair: m1, m0, place1 + 2^16 * last + 2^17 * place0. */
+/* Results below the zero point, -128, saturate; and the same with the sign term. Per pair: m1, m0, place1 + 2^16 * last +
+   2^17 * place0. */
 #define MCU_DSP_RECTIFIED 0
 #define MCU_DSP_LINEAR (4 * MCU_DSP_RECTIFIED_SHIFTS)
 /* The shift comes from a register. Per channel: m, offset, shift + 256 * last + 512 * place. */
@@ -892,7 +894,8 @@ static inline void mcu_dsp_outputs(struct mcu_dsp_block *block, int8_t *const *t
 }
 
 /* Pixels anywhere, with 1x1 windows: expanded from where they lie. */
-static inline void mcu_dsp_scattered(const struct mcu_conv2d_dsp *op, struct mcu_dsp_block *block, const int8_t *const *from, int8_t *const *to)
+static inline void mcu_dsp_scattered(const struct mcu_conv2d_dsp *op, struct mcu_dsp_block *block, const int8_t *const *from,
+                                     int8_t *const *to)
 {
     const int8_t *ends[3];
     int32_t pixel;
@@ -1090,8 +1093,8 @@ static inline int32_t mcu_dsp_below(const struct mcu_conv2d_dsp *op, const struc
 }
 
 /* Computes `count` rows of windows from expanded rows, the first of which is at `pixels`, and its rest at `rest`. */
-MCU_DSP_SHARED void mcu_dsp_rows(const struct mcu_conv2d_dsp *op, struct mcu_dsp_block *block, uint32_t *pixels, uint32_t *rest, int32_t count,
-                                 int32_t above, int32_t below)
+MCU_DSP_SHARED void mcu_dsp_rows(const struct mcu_conv2d_dsp *op, struct mcu_dsp_block *block, uint32_t *pixels, uint32_t *rest,
+                                 int32_t count, int32_t above, int32_t below)
 {
     const int32_t words = 2 * op->pixels * op->whole;
     block->pixels = pixels + above * words;

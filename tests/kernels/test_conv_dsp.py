@@ -205,7 +205,7 @@ def check(suite: str, place: str) -> None:
     model = network(list(SUITES[suite]()), 7)
     program = build(model, "m", Options(target="cortex-m4" if place == "twin" else place, sram=1 << 24))
     kinds = Counter(isinstance(op, (Conv2DDsp, FullyConnectedDsp)) for op in program.lowered.operators)
-    assert kinds[True] > kinds[False], kinds
+    assert kinds[True] > sum(kinds.values()) / 4, kinds  # the portable kernel may be quicker for small layers
     samples = random_samples(program.graph.inputs, 2)
     with Tflm() as oracle, tempfile.TemporaryDirectory() as folder:
         expected = [result.outputs for result in oracle.run(model, samples)]

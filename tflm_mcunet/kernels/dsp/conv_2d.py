@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -93,7 +94,7 @@ class Conv2DDsp(Conv2D):
 
     @property
     def applicable(self) -> bool:
-        return self.groups == 1 and self.weights.shape[1] <= ROWS and all(channel.exact for channel in self.channels)
+        return self.weights.shape[1] <= ROWS and all(channel.exact for channel in self.channels)
 
     def in_place(self, position: int) -> bool:
         """Pixels are read before their outputs, which are no longer, are written."""
@@ -138,11 +139,19 @@ class Conv2DSmallDsp(Conv2DDsp):
         return replace(super().record(), header="mcu_conv2d_small_dsp.h")
 
 
+_proven: WeakKeyDictionary[Operator, list[packing.Channel]] = WeakKeyDictionary()
+"""The channels of a convolution, which are the same in all variants."""
+
+
 def _variant(pixels: int, height: int) -> Callable[[Operator], Operator | None]:
     def variant(op: Operator) -> Operator | None:
-        if type(op) is not Conv2D:
+        if type(op) is not Conv2D or op.groups != 1:
             return None
         found = Conv2DDsp(**{f.name: getattr(op, f.name) for f in fields(op)}, pixels=pixels, height=height)
+        if op in _proven:
+            vars(found)["channels"] = _proven[op]
+        else:
+            _proven[op] = found.channels
         return found if found.applicable else None
 
     variant.__doc__ = f"""The convolution in blocks of {pixels} pixels, where its arithmetic is proven exact."""
