@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -27,6 +28,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links out of docs/ lead to the pages of benchmarks/, and are plain words where the site has no such page."""
     source = DOCS / page.file.src_uri
+    markdown = markdown.replace("<!-- measured -->", "\n".join(_measured())).replace("<!-- in3 -->", _least("mcunet_in3_320kb"))
 
     def link(found: re.Match[str]) -> str:
         words, target = found[1], (source.parent / found[2]).resolve()
@@ -110,15 +112,37 @@ def _benchmarks(results: list[Path]) -> Iterator[str]:
 
 def _whole_models() -> Iterator[str]:
     """Instructions on a Cortex-M7 as shares of those of TFLM with CMSIS-NN."""
-    found = json.loads((BENCHMARKS / "models" / "results.json").read_text())
     yield "## Whole networks\n"
     yield "Executed instructions of one inference on an emulated Cortex-M7, as a share of those of TFLM with CMSIS-NN on the"
     yield "same model, core and input. [All cores, engines and how it is measured](models/RESULTS.md).\n"
+    for model, ours, theirs in _pairs():
+        yield _bar(model, ours["instructions"], theirs["instructions"])
+
+
+def _measured() -> Iterator[str]:
+    """Instructions and SRAM next to TFLM with CMSIS-NN, where both were measured."""
+    engines = "TFLM + CMSIS-NN: instructions | arena | here, fastest: instructions | arena | here, least: image whole / pulled"
+    yield f"| model | {engines} |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for model, ours, theirs in _pairs():
+        figures = (theirs["instructions"], theirs["arena"], ours["instructions"], ours["arena"])
+        yield f"| {model} | {' | '.join(f'{figure:,}' for figure in figures)} | {_least(model)} |"
+
+
+def _least(model: str) -> str:
+    """The least arenas of a model, with its image whole and pulled."""
+    found = json.loads((BENCHMARKS / "sram" / "results.json").read_text()).get(model, {})
+    return " / ".join(f"{found[way]['arena']:,}" for way in ("whole", "pulled") if way in found)
+
+
+def _pairs() -> Iterator[tuple[str, Any, Any]]:
+    """Models that ran on a Cortex-M7 here and with TFLM and CMSIS-NN, and the figures of both."""
+    found = json.loads((BENCHMARKS / "models" / "results.json").read_text())
     for model, cores in found["models"].items():
         peer = next((found["peers"][name] for name in (model, f"{model} (int8 I/O)") if name in found["peers"]), {})
         theirs = peer.get("cortex-m7", {}).get("tflm_cmsis_nn")
         if theirs:
-            yield _bar(model, cores["cortex-m7"]["instructions"], theirs["instructions"])
+            yield model, cores["cortex-m7"], theirs
 
 
 def _bar(model: str, ours: int, theirs: int) -> str:
