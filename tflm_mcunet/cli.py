@@ -161,7 +161,7 @@ def _add_data(command: Any, summary: str, **more: Any) -> None:
     command.add_argument("--array", metavar="NAME", help="data: the array of samples, where it is not called x or x_test")
     command.add_argument("--pixels", default="auto", choices=("auto", "raw", "0..1", "-1..1"), help="data: what pixels stand for")
     command.add_argument("--limit", type=_count, metavar="N", help="data: so many samples, evenly spread (default: all)")
-    command.add_argument("--tflm-samples", type=int, default=300, metavar="N", help="data: so many in TFLM, too (default: 300)")
+    command.add_argument("--tflm-samples", type=_natural, default=300, metavar="N", help="data: so many in TFLM, too (default: 300)")
 
 
 def _add_compare(commands: Any) -> None:
@@ -213,6 +213,12 @@ def _add_completion(commands: Any) -> None:
 def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
+    return int(text)
+
+
+def _natural(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of 0 or more")
     return int(text)
 
 
