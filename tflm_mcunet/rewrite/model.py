@@ -102,10 +102,6 @@ class Model:
         buffer = self.root.tables(BUFFERS)[table.get(BUFFER, "I")]
         return not buffer.vector(0).elements and not table.get(VARIABLE, "B")
 
-    def variable(self, tensor: int) -> bool:
-        """Whether a tensor keeps its value between inferences."""
-        return bool(self.tensors[tensor].get(VARIABLE, "B"))
-
     def size(self, tensor: int) -> int:
         """Bytes of a tensor; 0 where its type has no size."""
         table = self.tensors[tensor]
@@ -186,12 +182,8 @@ class Model:
                 raise MalformedModel(f"the model's metadata {entry.text(0)} cannot be kept true: decompress the model first")
         _in_range([entry.get(1, "I") for entry in self.root.tables(METADATA)], buffers, "buffer")
         _in_range(self.root.vector(OLD_METADATA).values(), buffers, "buffer")
-        for signature in self._signatures():
-            _in_range([entry.get(1, "I") for slot in (0, 1) for entry in signature.tables(slot)], len(self.tensors), "tensor")
+        _in_range(_named(self.root), len(self.tensors), "tensor")
         self._check_order()
-
-    def _signatures(self) -> list[Table]:
-        return [s for s in self.root.tables(SIGNATURES) if s.get(4, "I") == 0]
 
     def _check_order(self) -> None:
         """Every tensor is computed once, before it is read."""
@@ -279,10 +271,8 @@ def _pruned(root: Table, tensors: Collection[int], codes: Collection[int] | None
     root = root.copy()
     graphs = root.tables(SUBGRAPHS)
     kept = [entry for entry in root.tables(METADATA) if entry.text(0) != PLACES]
-    signatures = [s for s in root.tables(SIGNATURES) if s.get(4, "I") == 0]
-    named = [entry.get(1, "I") for s in signatures for slot in (0, 1) for entry in s.tables(slot)]
     graph = graphs[0]
-    used = {*_tensors_of(graph.tables(OPERATORS)), *graph.vector(INPUTS).values(), *graph.vector(OUTPUTS).values(), *named}
+    used = {*_tensors_of(graph.tables(OPERATORS)), *graph.vector(INPUTS).values(), *graph.vector(OUTPUTS).values(), *_named(root)}
     old = graph.tables(TENSORS)
     gone = set(tensors) - used
     buffers = {old[t].get(BUFFER, "I") for t in gone} | {e.get(1, "I") for e in root.tables(METADATA) if e.text(0) == PLACES}
@@ -302,9 +292,15 @@ def _pruned(root: Table, tensors: Collection[int], codes: Collection[int] | None
     if root.has(METADATA):
         root.attach(METADATA, Tables([_with_number(entry, 1, buffer_number) for entry in kept]))
     _exchange(root, OLD_METADATA, buffer_number)
-    if signatures:
+    if root.has(SIGNATURES):
         root.attach(SIGNATURES, Tables([_with_maps(s, tensor_number) for s in root.tables(SIGNATURES)]))
     return root
+
+
+def _named(root: Table) -> list[int]:
+    """The tensors of subgraph 0 that signatures name."""
+    signatures = [s for s in root.tables(SIGNATURES) if s.get(4, "I") == 0]
+    return [entry.get(1, "I") for s in signatures for slot in (0, 1) for entry in s.tables(slot)]
 
 
 def _renumbered(count: int, gone: Collection[int]) -> dict[int, int]:
