@@ -14,8 +14,9 @@ tf = pytest.importorskip("tensorflow")
 tf_keras = pytest.importorskip("tf_keras")
 
 from nas.cut import cut  # noqa: E402
+from nas.model import EPSILON  # noqa: E402
 from nas.sorting import sort_channels  # noqa: E402
-from nas.supernet import Supernet  # noqa: E402
+from nas.supernet import Supernet, normalised  # noqa: E402
 
 
 def shuffled(space: Space) -> Supernet:
@@ -48,6 +49,23 @@ def test_networks_cut_out_compute_the_same(supernet: Supernet) -> None:
         right = np.argmax(model(images), axis=1) == data[0][1].numpy()
         assert supernet.accuracy(genes, statistics, data[:1]) == pytest.approx(right.mean())
         assert model.count_params() < Supernet(space, 3).count_params() * 1.5
+
+
+def test_normalisation_and_its_gradient_are_keras() -> None:
+    rng = np.random.default_rng(0)
+    x, gamma, beta, weights = (tf.constant(rng.normal(1, 2, size), tf.float32) for size in ((3, 4, 5, 6), 6, 6, (3, 4, 5, 6)))
+    layer = tf_keras.layers.BatchNormalization(momentum=0.0, epsilon=EPSILON)
+    layer.build(x.shape)
+    layer.set_weights([gamma, beta, *layer.get_weights()[2:]])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch((x, gamma, beta))
+        y, mean, variance = normalised(x, gamma, beta)
+        ours = tf.reduce_sum(y * weights)
+        theirs = tf.reduce_sum(layer(x, training=True) * weights)
+    pairs = [*zip(tape.gradient(ours, (x, gamma, beta)), tape.gradient(theirs, (x, layer.gamma, layer.beta)), strict=True)]
+    for found, expected in (*pairs, (y, layer(x, training=True)), (mean, layer.moving_mean)):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(variance, np.var(x, axis=(0, 1, 2)), rtol=1e-4)
 
 
 def test_smaller_kernels_are_the_centre_and_fewer_channels_the_first(supernet: Supernet) -> None:
