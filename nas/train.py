@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,12 +15,11 @@ import tensorflow as tf
 import tf_keras
 
 import tflm_mcunet
-from nas.data.augment import Augmentation
 from nas.data.dataset import Dataset
 from nas.distill import Distillation
 from nas.quantize import infer, post_training, quantise_aware, quantised, run, to_int8
 from nas.tasks import Task
-from nas.tasks.classification import gives_probabilities
+from nas.tasks.classification import Classification, gives_probabilities
 from nas.train_distribute import leads, moved
 from nas.train_loop import Phase, fit
 from tflm_mcunet.compiled import Compiled
@@ -91,6 +91,8 @@ def train(
     """
     started = time.monotonic()
     data = task.prepare(data)
+    if build_teacher is not None and not isinstance(task, Classification):
+        raise TrainError(f"--task {task.name} does not distil: leave out --teacher")
     scope = (strategy or tf.distribute.get_strategy()).scope
     with scope():
         model = build()
@@ -98,42 +100,31 @@ def train(
     task.check(model, data)
     samples, _ = data.train.take(CALIBRATION_SAMPLES).arrays()
     options = {"name": "model", **(compile_options or {})}
-    tflm_mcunet.compile(post_training(model, samples[:1]), **options)  # what does not fit the board is not worth training
+    # What does not fit the board, or cannot be verified here, is not worth training.
+    tflm_mcunet.compile(post_training(model, samples[:1]), **options).verify(samples=1)
     if leads(strategy):
         _claim(out / "training", model, data, task, recipe)
 
-    def phase(network: tf_keras.Model, settings: Phase) -> None:
+    def run_phase(network: tf_keras.Model, phase: Phase) -> None:
         with scope():
-            _phase(network, teacher, data, task, settings, recipe, out, verbose)
+            trainer = task.trainer(network) if teacher is None else _taught(network, teacher, recipe)
+            task.compile(trainer, data, phase.make_optimizer(len(data.train)))
+            augmentation = task.augmentation(data) if recipe.augment else None
+            fit(trainer, data, phase, out / "training", augmentation, network, verbose)
 
-    phase(model, recipe.phase)
+    run_phase(model, recipe.phase)
     model = moved(model)
     fake = quantise_aware(model, samples)
     with scope():
         fake = moved(fake)
-    phase(fake, recipe.quantised)
+    run_phase(fake, recipe.quantised)
     fake = moved(fake)
     return _delivered(data, task, model, fake, samples, out, options, started) if leads(strategy) else None
 
 
-def _phase(
-    network: tf_keras.Model,
-    teacher: tf_keras.Model | None,
-    data: Dataset,
-    task: Task,
-    phase: Phase,
-    recipe: Recipe,
-    out: Path,
-    verbose: int,
-) -> None:
-    if teacher is None:
-        trainer = task.trainer(network)
-    else:
-        probabilities = gives_probabilities(network), gives_probabilities(teacher)
-        trainer = Distillation(network, teacher, probabilities, recipe.temperature, recipe.taught)
-    augmentation: Augmentation | None = task.augmentation(data) if recipe.augment else None
-    task.compile(trainer, data, phase.make_optimizer(len(data.train)))
-    fit(trainer, data, phase, out / "training", augmentation, network, verbose)
+def _taught(network: tf_keras.Model, teacher: tf_keras.Model, recipe: Recipe) -> Distillation:
+    probabilities = gives_probabilities(network), gives_probabilities(teacher)
+    return Distillation(network, teacher, probabilities, recipe.temperature, recipe.taught)
 
 
 def _delivered(
@@ -180,7 +171,14 @@ def _delivered(
 
 def _claim(folder: Path, model: tf_keras.Model, data: Dataset, task: Task, recipe: Recipe) -> None:
     """Notes what the checkpoints in `folder` belong to; raises TrainError where they belong to something else."""
-    settings = {"model": model.to_json(), "recipe": asdict(recipe), "task": task.name, "classes": data.classes}
+    samples = zlib.crc32(data.train.keys.tobytes() + data.train.labels.tobytes())
+    settings = {
+        "model": model.to_json(),
+        "recipe": asdict(recipe),
+        "task": task.name,
+        "classes": data.classes,
+        "samples": samples,
+    }
     text = json.dumps(settings, indent=1, sort_keys=True)
     record = folder / "settings.json"
     try:

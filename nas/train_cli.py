@@ -52,7 +52,7 @@ def _add_training(group: Any) -> None:
     group.add_argument(
         "--qat-epochs", type=_natural, default=10, metavar="N", help="of quantisation-aware training (default: 10)"
     )
-    group.add_argument("--batch", type=_natural, default=128, metavar="N", help="samples per step (default: 128)")
+    group.add_argument("--batch", type=_positive, default=128, metavar="N", help="samples per step (default: 128)")
     group.add_argument("--rate", type=float, default=4e-3, metavar="X", help="learning rate (default: 0.004)")
     group.add_argument(
         "--qat-rate", type=float, default=4e-4, metavar="X", help="of quantisation-aware training (default: 0.0004)"
@@ -64,7 +64,7 @@ def _add_training(group: Any) -> None:
     group.add_argument("--taught", type=float, default=0.5, metavar="SHARE", help="of the teacher in the loss (default: 0.5)")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of division, weights and order (default: 0)")
     group.add_argument("--distribute", choices=("mirrored", "multi-worker"), help="over GPUs, or the machines of TF_CONFIG")
-    group.add_argument("--threads", type=_natural, metavar="N", help="CPU threads (default: all)")
+    group.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (default: all)")
 
 
 def _add_compilation(group: Any) -> None:
@@ -78,7 +78,13 @@ def _add_compilation(group: Any) -> None:
 
 def _natural(text: str) -> int:
     if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of 0 or more")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
     return int(text)
 
 
@@ -171,7 +177,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     from nas.train_loop import Phase
 
     shared = {
-        "batch": max(options.batch, 1),
+        "batch": options.batch,
         "optimizer": options.optimizer,
         "weight_decay": options.weight_decay,
         "seed": options.seed,

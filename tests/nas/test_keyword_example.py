@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+import pytest
 
 import tflm_mcunet
 from nas.data.mfcc import Mfcc
@@ -30,3 +34,20 @@ def test_from_samples_to_words(tmp_path: Path) -> None:
         assert said.split()[1] == str(int(scores.max()))
         answers.add(said)
     assert len(answers) > 1
+
+
+def test_front_ends_need_no_tensorflow() -> None:
+    check = "import sys, nas.tasks.frontend, nas.train_cli; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_firmware_of_sounds_has_the_front_end() -> None:
+    pytest.importorskip("tf_keras")
+    from nas.data.dataset import Dataset, in_memory
+    from nas.tasks import task
+
+    compiled = tflm_mcunet.compile(EXAMPLE / "model.tflite", name="words")
+    split = in_memory(np.zeros((3, 49, 10, 1), np.float32), np.zeros(3, np.int32))
+    data = Dataset(split, split, split, ("a", "b"), (49, 10, 1), Mfcc())
+    assert set(task("keywords").companions(compiled, data)) == {"words_mfcc.h", "words_mfcc.c", "mcu_mfcc.h", "mcu_fixed_point.h"}
+    assert task("keywords").companions(compiled, replace(data, frontend=None)) == {}

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -28,6 +29,7 @@ from tflm_mcunet import Error, compile  # noqa: E402
 from tflm_mcunet.execute.tflm import available  # noqa: E402
 
 layers = tf_keras.layers
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,7 @@ def test_killed_at_any_moment_it_ends_the_same(archive: str, model_file: str, tm
     arguments = ("--data", archive, "--model", model_file, "--epochs", 4, "--qat-epochs", 3, "--target", "nano33ble")
     whole = subprocess.run(command(*arguments, "--out", tmp_path / "whole", "--json"), capture_output=True, text=True, check=True)
     metrics = json.loads(whole.stdout)
+    jsonschema.validate(metrics, json.loads((SCHEMAS / "train.schema.json").read_text()))
     assert metrics["int8"]["accuracy"] > 0.9
     for phase in ("float", "quantised"):
         process = subprocess.Popen(command(*arguments, "--out", tmp_path / "killed"), stderr=subprocess.DEVNULL)
@@ -108,6 +111,7 @@ def test_what_is_refused(archive: str, model_file: str, tmp_path: Path) -> None:
         ("--model", tmp_path / "absent.keras"): "no such file",
         ("--model", model_file, "--sram", 16): "more than --sram 16",
         ("--model", model_file, "--size", "8"): "write height x width",
+        ("--model", model_file, "--batch", 0): "'0' is not a positive number",
         ("--model", model_file, "--test", 0.99): "leave nothing to train on",
     }
     for arguments, message in cases.items():
