@@ -22,7 +22,8 @@ from tflm_mcunet.operators.softmax import Softmax
 
 RELU6 = Quantization((6 / 255,), (-128,))
 LINEAR = Quantization((0.05,), (3,))
-SCORES = Quantization((0.1,), (0,))
+SCORES = Quantization((0.05,), (0,))
+"""Small enough for the softmax to have its longest table."""
 PROBABILITIES = Quantization((1 / 256,), (-128,))
 
 

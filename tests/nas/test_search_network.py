@@ -83,7 +83,7 @@ def test_the_compiled_network_stays_within_the_limits(searched: tuple[Path, dict
     report = compiled.report
     assert report["sram"]["arena"] <= 6 << 10
     code = code_bytes(map(function_of, compiled.program.lowered.operators), compiled.program.options.board)
-    assert report["flash"]["weights"] + code == pytest.approx(figures["flash"], rel=0.01)
+    assert 0.95 * figures["flash"] < report["flash"]["weights"] + code <= figures["flash"]
     assert report["estimate"]["instructions"] <= 1.05 * figures["instructions"]
 
 
