@@ -159,9 +159,10 @@ def _add_analyze(commands: Any) -> None:
 def _add_data(command: Any, summary: str, **more: Any) -> None:
     command.add_argument("--data", metavar="PATH", help=f"{summary} (.npz, or a folder of pictures per class)", **more)
     command.add_argument("--array", metavar="NAME", help="data: the array of samples, where it is not called x or x_test")
-    command.add_argument("--pixels", default="auto", choices=("auto", "raw", "0..1", "-1..1"), help="data: what pixels stand for")
+    pixels = "data: pixels stand for 0 to 255 (raw), 0 to 1 (unit), -1 to 1 (signed)"
+    command.add_argument("--pixels", default="auto", choices=("auto", "raw", "unit", "signed"), help=pixels)
     command.add_argument("--limit", type=_count, metavar="N", help="data: so many samples, evenly spread (default: all)")
-    command.add_argument("--tflm-samples", type=_natural, default=300, metavar="N", help="data: so many in TFLM, too (default: 300)")
+    command.add_argument("--tflm-samples", type=_natural, default=300, metavar="N", help="data: so many in TFLM (default: 300)")
 
 
 def _add_compare(commands: Any) -> None:

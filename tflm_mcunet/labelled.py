@@ -19,7 +19,7 @@ from tflm_mcunet.verify import Sample
 NAMES = (("x_test", "y_test"), ("x", "y"), ("input_0", "labels"), ("input_0", "y"))
 """Names of samples and labels in an archive, the first pair that is there."""
 
-PIXELS = {"raw": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
+PIXELS = {"raw": (0.0, 255.0), "unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
 """What real values the pixels 0 to 255 stand for."""
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm"})

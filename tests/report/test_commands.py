@@ -157,7 +157,7 @@ def test_evaluate_pictures(model: Path, tmp_path: Path) -> None:
         for number in range(3):
             pixels = rng.integers(0, 256, (12, 10, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{number}.png")
-    found = checked_json("evaluate", "evaluate", model, "--data", tmp_path / "pictures", "--pixels", "-1..1")
+    found = checked_json("evaluate", "evaluate", model, "--data", tmp_path / "pictures", "--pixels", "signed")
     assert found["classes"] == ["cat", "dog"]
     assert [sum(row) for row in found["confusion"]] == [3, 3]
     assert found["tflm"]["differing"] == 0
