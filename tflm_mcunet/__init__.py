@@ -54,7 +54,8 @@ def compile(
         keep_dead_channels: keep channels that are proved constant, or that nobody reads.
         export: arduino, mbed, stm32cube, zephyr, platformio, espidf, cmake or make: `write` then makes a project of it.
         extras: what firmware may ask for besides: see docs/guides/firmware.md.
-        representative_dataset: for a Keras model, a function that yields lists of float32 inputs, batch first, to quantise with.
+        representative_dataset: for a Keras model, a function that yields lists of float32 inputs, batch first, to quantise with;
+            not needed where it was trained quantised, with TensorFlow's model optimisation toolkit.
         trace: gets the graph after each pass, the schedule and the plan, as text.
 
     Raises:
