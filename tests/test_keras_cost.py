@@ -43,15 +43,16 @@ def branches(keras: ModuleType) -> Any:
 
 
 def mobile(keras: ModuleType, width: int = 8) -> Any:
-    """Depthwise and pointwise convolutions, the usual kind of network."""
-    layers = keras.layers
+    """Depthwise and pointwise convolutions, the usual kind of network; He's variance, so that signals reach the end."""
+    keras.utils.set_random_seed(1)
+    layers, he = keras.layers, {"kernel_initializer": "he_normal"}
     image = keras.Input((64, 64, 3))
-    x = layers.Conv2D(width, 3, strides=2, padding="same", activation="relu")(image)
+    x = layers.Conv2D(width, 3, strides=2, padding="same", activation="relu", **he)(image)
     for channels, stride in ((2, 1), (4, 2), (4, 1), (8, 2), (8, 1)):
-        x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(x)
+        x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False, depthwise_initializer="he_normal")(x)
         x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
-        x = layers.Conv2D(width * channels, 1, activation="relu")(x)
-    return keras.Model(image, layers.Dense(4, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
+        x = layers.Conv2D(width * channels, 1, activation="relu", **he)(x)
+    return keras.Model(image, layers.Dense(4, activation="softmax", **he)(layers.GlobalAveragePooling2D()(x)))
 
 
 def samples(shape: tuple[int, ...]) -> Iterator[list[np.ndarray]]:
@@ -76,11 +77,11 @@ def test_the_sram_is_that_of_the_compiler(keras: ModuleType, target: str) -> Non
     model = mobile(keras)
     found = tflm_mcunet.cost(model, target)
     compiled = tflm_mcunet.compile(model, target=target, schedule="layer", representative_dataset=lambda: samples((64, 64, 3)))
+    least = tflm_mcunet.compile(compiled.model, target=target, minimize="sram")
     assert found.schedule == "layer"
     assert found.sram == pytest.approx(compiled.report["sram"]["arena"], rel=0.02)
     assert found.flash == pytest.approx(compiled.report["flash"]["weights"], rel=0.02)
     assert found.instructions == pytest.approx(compiled.report["estimate"]["instructions"], rel=0.05)
-    least = tflm_mcunet.compile(model, target=target, minimize="sram", representative_dataset=lambda: samples((64, 64, 3)))
     assert found.sram_least == pytest.approx(least.report["sram"]["arena"], rel=0.08)
 
 

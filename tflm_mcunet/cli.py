@@ -36,7 +36,8 @@ class _Parser(argparse_flags.ArgumentParser):
             known = [word.strip("' ") for word in choice[3].split(",")]
             near = difflib.get_close_matches(choice[2], known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(known)}"
-            message = f"{'unknown command' if choice[1] == 'COMMAND' else choice[1]} {choice[2]}: {hint}"
+            wrong = f"unknown command {choice[2]}" if choice[1] == "COMMAND" else f"{choice[1]}: invalid choice {choice[2]}"
+            message = f"{wrong}: {hint}"
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(2)
 

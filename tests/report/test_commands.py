@@ -241,7 +241,7 @@ def test_bash_takes_the_completion(tmp_path: Path) -> None:
     ("arguments", "hint"),
     [
         (("analyse", "x"), "unknown command analyse: did you mean analyze?"),
-        (("analyze", "x", "--minimize", "latancy"), "--minimize latancy: did you mean latency?"),
+        (("analyze", "x", "--minimize", "latancy"), "--minimize: invalid choice latancy: did you mean latency?"),
         (("analyze", "x", "--taget", "y"), "unknown option --taget: did you mean --target?"),
         (("analyze", "x", "--target", "nano33"), "did you mean 'nano33ble'?"),
         (("nonsense",), "choose one of compile, verify"),
