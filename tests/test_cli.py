@@ -141,7 +141,7 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
 def test_wrong_command_lines_get_one_line(model: Path) -> None:
     assert "MODEL" in error_of("analyze")
     assert "did you mean --target?" in error_of("analyze", model, "--taget", "generic")
-    assert "invalid choice" in error_of("analyze", model, "--io", "float")
+    assert "choose one of model, int8" in error_of("analyze", model, "--io", "float")
     assert "did you mean 'stm32f746'?" in error_of("analyze", model, "--target", "stm32f74")
     assert "not a size" in error_of("analyze", model, "--sram", "lots")
     assert "not a C identifier" in error_of("analyze", model, "--name", "1st")

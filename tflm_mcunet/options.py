@@ -53,7 +53,7 @@ class Options:
         export: one of EXPORTS, the ecosystem whose project is written, or None for the C alone.
         dead_channels: remove channels that are proved constant, or that nobody reads.
         extras: some of EXTRAS, which firmware may ask for (docs/guides/firmware.md).
-        stage: an operator of TFLM's (`rewrite`): the arena is given to the C, inputs and outputs are aligned as TFLM aligns tensors.
+        stage: an operator of TFLM's (`rewrite`): the C is given the arena; inputs and outputs are aligned as TFLM aligns tensors.
     """
 
     target: str = "generic"
