@@ -167,8 +167,7 @@ class Mfcc:
 
     def _log2(self, values: Integers) -> Integers:
         """16 fractional bits, interpolated between 128 places per octave; values > 0."""
-        octave = np.frexp(values.astype(np.float64))[1].astype(np.int64) - 1
-        octave -= (values >> octave) == 0  # where the float was rounded up to the next power of two
+        octave = _octave(values)
         scaled = np.where(octave >= 16, values >> np.maximum(octave - 16, 0), values << np.maximum(16 - octave, 0)) & 0xFFFF
         place, fraction = scaled >> 9, scaled & 511
         low, high = self.logarithms[place], self.logarithms[place + 1]
@@ -188,7 +187,13 @@ def _rotated(a: Integers, b: Integers, cosine: Integers, sine: Integers) -> Inte
 
 
 def _root(squares: Integers) -> Integers:
-    """The largest integers whose squares are not larger."""
-    root = np.sqrt(squares.astype(np.float64)).astype(np.int64)
-    root -= root * root > squares
-    return root + ((root + 1) * (root + 1) <= squares)
+    """Square roots, rounded down, to 16 bits."""
+    shift = np.maximum(_octave(squares) - 30, 0) // 2  # so that 32 bits are left
+    rest = squares >> (2 * shift)
+    return np.sqrt(rest).astype(np.int64) << shift  # exact: a double holds 32 bits and their root's fraction
+
+
+def _octave(values: Integers) -> Integers:
+    """The place of the highest bit; 0 for 0."""
+    octave = np.maximum(np.frexp(values.astype(np.float64))[1].astype(np.int64) - 1, 0)
+    return octave - ((values >> octave == 0) & (values > 0))  # where the double was rounded up to the next power of two

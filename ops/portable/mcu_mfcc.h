@@ -28,22 +28,26 @@ static inline int32_t mcu_mfcc_rotated(int32_t a, int32_t b, int32_t cosine, int
     return (int32_t)(((int64_t)a * cosine + (int64_t)b * sine + (INT64_C(1) << 29)) >> 30);
 }
 
-/* The largest integer whose square is not larger. */
+/* The square root, rounded down, to 16 bits. */
 static inline uint32_t mcu_mfcc_root(uint64_t value)
 {
-    uint64_t root = 0, bit = UINT64_C(1) << 62;
-    while (bit > value) {
-        bit >>= 2;
+    uint32_t rest, root = 0, bit = UINT32_C(1) << 30;
+    int32_t shift = 0;
+    for (; value >> 40; shift += 4) {
+        value >>= 8;
     }
-    for (; bit; bit >>= 2) {
-        if (value >= root + bit) {
-            value -= root + bit;
+    for (; value >> 32; ++shift) {
+        value >>= 2;
+    }
+    for (rest = (uint32_t)value; bit; bit >>= 2) {
+        if (rest >= root + bit) {
+            rest -= root + bit;
             root = (root >> 1) + bit;
         } else {
             root >>= 1;
         }
     }
-    return (uint32_t)root;
+    return root << shift;
 }
 
 /* log2(value) with 16 fractional bits, interpolated between 128 places per octave; value > 0. */
