@@ -165,8 +165,9 @@ def test_evaluate_pictures(model: Path, tmp_path: Path) -> None:
 
 def test_evaluate_refuses_in_one_line(model: Path, tmp_path: Path) -> None:
     def archive(**arrays: object) -> Path:
-        np.savez(tmp_path / "x.npz", **arrays)  # type: ignore[arg-type]
-        return tmp_path / "x.npz"
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npz"
+        np.savez(path, **arrays)  # type: ignore[arg-type]
+        return path
 
     x = np.zeros((3, 6, 5, 3), np.int8)
     for path, words in (
@@ -230,7 +231,7 @@ def test_completion_knows_commands_options_and_boards(shell: str) -> None:
 def test_bash_takes_the_completion(tmp_path: Path) -> None:
     (tmp_path / "script").write_text(command("completion", "bash").stdout)
     asked = (
-        'source script; COMP_WORDS=(tflm-mcunet analyze --target nano); COMP_CWORD=3; COMP_LINE="x"; $(complete -p tflm-mcunet'
+        'source ./script; COMP_WORDS=(tflm-mcunet analyze --target nano); COMP_CWORD=3; COMP_LINE="x"; $(complete -p tflm-mcunet'
     )
     asked += r""" | sed -n 's/.*-F \([^ ]*\).*/\1/p'); echo "${COMPREPLY[@]}" """
     done = subprocess.run(["bash", "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=False)

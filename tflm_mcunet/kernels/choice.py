@@ -60,12 +60,16 @@ class _Kernels:
         """Every operator in the kernel that needs least scratch in events of one step; of several the fastest."""
         return self.fitting(self.graph, {op.index: _Room(0, 1) for op in self.graph.operators})
 
-    def fitting(self, graph: Graph, rooms: Rooms) -> Graph:
-        """Every operator in the kernel that is fastest in its events, of those with room for their scratch, or with the least."""
+    def fitting(self, graph: Graph, rooms: Rooms, *, in_step: bool = False) -> Graph:
+        """Every operator in the kernel that is fastest in its events, of those with room for their scratch, or with the least.
+
+        `in_step`: of kernels that divide the work into the same steps, so that the events stay as they are.
+        """
         allowed = {}
         for op in graph.operators:
             room = rooms.get(op.index, _Room(0, 1))
-            sizes = {each: _scratch(each, room.block) for each in self._kernels_of(op)}
+            kernels = [each for each in self._kernels_of(op) if each.steps == op.steps or not in_step]
+            sizes = {each: _scratch(each, room.block) for each in kernels}
             most = max(room.scratch, min(sizes.values()))
             allowed[op] = [each for each, size in sizes.items() if size <= most]
         return self._exchanged(graph, allowed, rooms)
@@ -143,7 +147,7 @@ def _longer(kernels: _Kernels, least: Planned, goal: int, options: Options) -> P
 def _quicker(kernels: _Kernels, planned: Planned, goal: int, options: Options) -> Planned:
     """The same events with faster kernels, within a goal that the plan meets."""
     for share in SHARES:
-        moved = replan(planned, kernels.fitting(planned.graph, _rooms(planned, share * goal)), options, goal)
+        moved = replan(planned, kernels.fitting(planned.graph, _rooms(planned, share * goal), in_step=True), options, goal)
         if moved.plan.arena <= goal:
             return moved
     return _filled(kernels, planned, goal, options)
@@ -191,7 +195,7 @@ def _filled(kernels: _Kernels, planned: Planned, goal: int, options: Options) ->
 def _undemanding(new: Operator, old: Operator) -> bool:
     """Whether a kernel can take another's place where rows may already lie anywhere, or outputs over inputs."""
     shared = all(new.in_place(index) or not old.in_place(index) for index in range(len(old.inputs)))
-    return shared and (new.row_pointers or not old.row_pointers) and new.state == old.state
+    return shared and (new.row_pointers or not old.row_pointers) and (new.state, new.steps) == (old.state, old.steps)
 
 
 def _scratch(op: Operator, block: int) -> int:
