@@ -126,7 +126,7 @@ def test_processes_find_the_same(searched: tuple[Path, dict]) -> None:
 def test_what_cannot_be_gets_one_line(searched: tuple[Path, dict]) -> None:
     folder, _ = searched
     assert "holds another search" in error_of(start(folder, "whole", "--seed", 9))
-    assert "the smallest needs about" in error_of(start(folder, "small", "--sram", "1KB"))
+    assert "the smallest needs about" in error_of(start(folder, "small", "--sram", 200))
     assert "space 'toy' has 0.5, 1" in error_of(start(folder, "width", "--width", 2))
     assert "space 'toy' has 8x8, 12x12" in error_of(start(folder, "resolution", "--resolution", 9))
     assert "takes 3 channels" in error_of(start(folder, "channels", "--space", "small_image"))
