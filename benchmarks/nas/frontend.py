@@ -47,8 +47,7 @@ int {prefix}_invoke(void);
 def main(argv: Sequence[str]) -> None:
     """Prints a table."""
     mfcc = Mfcc()
-    samples = mfcc.window + (mfcc.frames - 1) * mfcc.stride
-    clip = np.random.default_rng(0).normal(0, 3000, samples).astype(np.int16)
+    clip = np.random.default_rng(0).normal(0, 3000, mfcc.samples).astype(np.int16)
     print("| core | instructions per clip | per frame | code | tables |\n| --- | --- | --- | --- | --- |")
     for core in CORES.value:
         run = executed(mfcc, core, clip)

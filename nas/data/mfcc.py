@@ -51,6 +51,11 @@ class Mfcc:
         return 1 + (self.clip - self.window) // self.stride
 
     @property
+    def samples(self) -> int:
+        """That the frames cover; what follows in a clip does not matter."""
+        return self.window + (self.frames - 1) * self.stride
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Of one sample of the network's input."""
         return self.frames, self.coefficients, 1
@@ -113,8 +118,8 @@ class Mfcc:
 
     def integers(self, clip: Array) -> Integers:
         """Features [frames, coefficients] with 16 fractional bits of int16 samples [clip]."""
-        samples = np.zeros(self.clip, np.int64)
-        samples[: min(len(clip), self.clip)] = clip[: self.clip]
+        samples = np.zeros(self.samples, np.int64)
+        samples[: min(len(clip), self.samples)] = clip[: self.samples]
         peak = max(1, int(np.abs(samples).max())) if self.normalise else FULL_SCALE
         starts = self.stride * np.arange(self.frames)
         magnitudes = self._magnitudes(samples[starts[:, None] + np.arange(self.window)])

@@ -22,8 +22,7 @@ def tables(arrays: Mapping[str, tuple[Array, type]]) -> str:
 
 def record(kind: str, name: str, fields: Mapping[str, object]) -> str:
     """The definition of a C struct's constant, field by field in order."""
-    values = ",\n".join(f"    {value}, /* {field} */" for field, value in fields.items()).replace(", /*", ",  /*")
-    values = values.replace("*/,\n", "*/\n")
+    values = "\n".join(f"    {value}, /* {field} */" for field, value in fields.items())
     return f"const struct {kind} {name} = {{\n{values}\n}};\n"
 
 

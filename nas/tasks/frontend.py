@@ -38,13 +38,12 @@ def frontend_files(mfcc: Mfcc, prefix: str, scale: float, zero_point: int) -> di
         "zero": zero_point,
     }
     name, upper = f"{prefix}_mfcc", prefix.upper()
-    samples = mfcc.window + (mfcc.frames - 1) * mfcc.stride
     peak = f"mcu_mfcc_peak(clip, {upper}_MFCC_SAMPLES)" if mfcc.normalise else f"{FULL_SCALE}u"
     lines = [
         f"/* Features of a clip at {mfcc.rate} Hz, as the network takes them:",
         f"       mcu_mfcc_clip(&{name}, clip, {upper}_MFCC_PEAK(clip), scratch, {prefix}_input(0));",
         "   with int16_t clip[SAMPLES] and int32_t scratch[SCRATCH]; mcu_mfcc_frame computes one frame. */",
-        f"#define {upper}_MFCC_SAMPLES {samples}",
+        f"#define {upper}_MFCC_SAMPLES {mfcc.samples}",
         f"#define {upper}_MFCC_SCRATCH {mfcc.fft + mfcc.mel}",
         f"#define {upper}_MFCC_PEAK(clip) ({peak})",
         "",

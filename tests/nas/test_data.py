@@ -262,7 +262,10 @@ def test_named_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         VERSION = tfds.core.Version("1.0.0")
 
         def _info(self) -> object:
-            features = {"image": tfds.features.Image(shape=(None, None, 3)), "label": tfds.features.ClassLabel(names=["no", "yes"])}
+            features = {
+                "image": tfds.features.Image(shape=(None, None, 3)),
+                "label": tfds.features.ClassLabel(names=["no", "yes"]),
+            }
             return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
 
         def _split_generators(self, manager: object) -> dict:

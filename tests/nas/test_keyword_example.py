@@ -29,7 +29,7 @@ def test_from_samples_to_words(tmp_path: Path) -> None:
     for clip in sounds(16000).values():
         (tmp_path / "clip.raw").write_bytes(clip.astype("<i2").tobytes())
         said = subprocess.run([tmp_path / "keywords", tmp_path / "clip.raw"], capture_output=True, text=True, check=True).stdout
-        features = Mfcc(normalise=True).quantised(clip[: 480 + 48 * 320], entry.scale, entry.zero_point)
+        features = Mfcc(normalise=True).quantised(clip, entry.scale, entry.zero_point)
         (scores,) = compiled.run(features.reshape(entry.shape))
         assert said.split()[1] == str(int(scores.max()))
         answers.add(said)
