@@ -73,7 +73,7 @@ def keras_summary(name: str, found: Cost) -> str:
         figures = (f"{figure:,}" for figure in (layer.macs, layer.weights, layer.sram))
         bar = _bar(layer.sram, max(each.sram for each in found.layers))
         table.add_row(shortened(layer.name, 40), layer.kind, "x".join(map(str, layer.shape[1:])), *figures, bar)
-    console = Console(width=WIDTH, record=True, file=StringIO())
+    console = Console(width=WIDTH, record=True, file=StringIO(), force_jupyter=False)
     _print(table, right={"MACs", "int8 weights", "SRAM"}, whole={"layer", "operator", ""}, console=console)
     layered = found.schedule == "layer"
     way = "layer by layer" if layered else "with rows that stream through line buffers"
