@@ -5,6 +5,8 @@
     model.py              one architecture as a Keras model
     supernet.py           all of them with shared weights
     evolution.py          the best one within limits of SRAM, flash and time, together with its schedule
+    train.py              from data to firmware: float and quantisation-aware training, conversion, compilation
+    data/, tasks/         where samples come from; what networks are trained for, and the C beside them
 
 Importing this package, or what needs no training, does not import TensorFlow.
 """
