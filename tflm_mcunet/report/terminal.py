@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from io import StringIO
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tflm_mcunet.doctor import Finding
 from tflm_mcunet.front import Point
 from tflm_mcunet.graph import shortened
-from tflm_mcunet.keras import Cost
 from tflm_mcunet.report.verdict import sentence
 from tflm_mcunet.targets import Target
+
+if TYPE_CHECKING:
+    from tflm_mcunet.doctor import Finding
+    from tflm_mcunet.keras import Cost
 
 WIDTH = 120
 """Columns that tables may take even where the terminal has fewer: long lines say more than cells cut short."""
