@@ -7,7 +7,6 @@
     plan.py               what one needs, by the compiler's own schedule and kernels
     evolution.py          the best one within limits of SRAM, flash and time
     search_network.py     from data to that one
-    train.py              from that one, or any other network, to firmware
     train.py              from data to firmware: float and quantisation-aware training, conversion, compilation
     data/, tasks/         where samples come from; what networks are trained for, and the C beside them
 
