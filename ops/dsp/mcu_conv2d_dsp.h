@@ -34,6 +34,7 @@ struct mcu_conv2d_dsp {
     int16_t whole, rest;
     int16_t quads;
     int16_t pixels, strip;
+    int8_t out_min, out_max;
 };
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -66,7 +67,6 @@ struct mcu_conv2d_dsp {
 /* The shift comes from a register. Per channel: m, offset, shift + 256 * last + 512 * place. */
 #define MCU_DSP_ANY_RECTIFIED (MCU_DSP_LINEAR + 5 * MCU_DSP_LINEAR_SHIFTS)
 #define MCU_DSP_ANY_LINEAR (MCU_DSP_ANY_RECTIFIED + 5)
-#define MCU_DSP_ANY_CLAMPED (MCU_DSP_ANY_RECTIFIED + 11)
 
 /* What the block works on; read by the assembly: keep the order. Where pixels are fewer than three, the last ones are used, and
    `out` of the others is that of the first one used: what is stored there first is overwritten. */
@@ -674,49 +674,11 @@ __attribute__((naked, noinline, unused)) static void mcu_dsp_block3(struct mcu_d
         "strb r12, [r3, lr]\n\t"
         "mcu_next\n\t"
 
-        /* any shift and any clamp; constants: least and most of the output */
-        ".macro mcu_clamp_ sum\n\t"
-        "cmp \\sum, r4\n\t"
-        "it lt\n\t"
-        "movlt \\sum, r4\n\t"
-        "cmp \\sum, r5\n\t"
-        "it gt\n\t"
-        "movgt \\sum, r5\n\t"
-        ".endm\n\t"
-        ".balign 32\n\t"
-        "ldmia sp, {r1, r2, r3}\n\t"
-        "ldmia r0!, {r4, r5, r6}\n\t"
-        "mcu_divide\n\t"
-        "mcu_any r7\n\t"
-        "mcu_any r8\n\t"
-        "mcu_any r9\n\t"
-        "ldrd r4, r5, [sp, #12]\n\t"
-        "mcu_clamp_ r7\n\t"
-        "mcu_clamp_ r8\n\t"
-        "mcu_clamp_ r9\n\t"
-        "lsr lr, r6, #9\n\t"
-        "strb r7, [r1, lr]\n\t"
-        "strb r8, [r2, lr]\n\t"
-        "strb r9, [r3, lr]\n\t"
-        "ldmia r0!, {r4, r5, r6}\n\t"
-        "mcu_any r10\n\t"
-        "mcu_any r11\n\t"
-        "mcu_any r12\n\t"
-        "ldrd r4, r5, [sp, #12]\n\t"
-        "mcu_clamp_ r10\n\t"
-        "mcu_clamp_ r11\n\t"
-        "mcu_clamp_ r12\n\t"
-        "lsrs lr, r6, #9\n\t"
-        "strb r10, [r1, lr]\n\t"
-        "strb r11, [r2, lr]\n\t"
-        "strb r12, [r3, lr]\n\t"
-        "mcu_next\n\t"
         ".purgem mcu_expand\n\t"
         ".purgem mcu_next\n\t"
         ".purgem mcu_linear\n\t"
         ".purgem mcu_divide\n\t"
-        ".purgem mcu_any\n\t"
-        ".purgem mcu_clamp_\n\t");
+        ".purgem mcu_any\n\t");
 }
 
 #else /* the portable twin */
@@ -771,7 +733,7 @@ static inline int32_t mcu_dsp_tail(int32_t tail, const int32_t *run, int32_t cha
     } else {
         acc2 = mcu_dsp_smmlar(acc2, own[0], rectified ? offset : offset + (acc2 >> 31));
     }
-    return tail == MCU_DSP_ANY_CLAMPED ? mcu_clamp(acc2 >> shift, run[1], run[2]) : mcu_dsp_ssat8(acc2 >> shift);
+    return mcu_dsp_ssat8(acc2 >> shift);
 }
 
 /* Two channels of all pixels. Returns whether they end their run. */
@@ -887,10 +849,9 @@ MCU_DSP_SHARED void mcu_dsp_quads(struct mcu_dsp_block *block, int32_t quads)
 /* Where the outputs of a block's pixels go. */
 static inline void mcu_dsp_outputs(struct mcu_dsp_block *block, int8_t *const *to)
 {
-    int32_t slot;
-    for (slot = 0; slot < 3; ++slot) {
-        block->out[slot] = to[slot < 3 - block->count ? 0 : slot - 3 + block->count];
-    }
+    block->out[0] = to[0];
+    block->out[1] = to[block->count == 3];
+    block->out[2] = to[block->count - 1];
 }
 
 /* Pixels anywhere, with 1x1 windows: expanded from where they lie. */
@@ -912,8 +873,20 @@ static inline void mcu_dsp_scattered(const struct mcu_conv2d_dsp *op, struct mcu
     mcu_dsp_block3(block);
 }
 
+/* Limits the outputs further than int8 does, which few layers ask for. */
+MCU_DSP_SELDOM void mcu_dsp_limit(const struct mcu_conv2d_dsp *op, unsigned char *arena, int32_t first, int32_t last)
+{
+    for (; (op->out_min > -128 || op->out_max < 127) && first < last; ++first) {
+        int8_t *out = (int8_t *)mcu_write(op->output, arena, first);
+        int8_t *const end = out + (ptrdiff_t)op->out_w * op->out_c;
+        for (; out < end; ++out) {
+            *out = (int8_t)mcu_clamp(*out, op->out_min, op->out_max);
+        }
+    }
+}
+
 /* 1x1 windows without padding. */
-static inline void mcu_conv2d_dsp_pointwise(const void *record, unsigned char *arena, int32_t first, int32_t last)
+MCU_DSP_SELDOM void mcu_conv2d_dsp_pointwise(const void *record, unsigned char *arena, int32_t first, int32_t last)
 {
     const struct mcu_conv2d_dsp *op = (const struct mcu_conv2d_dsp *)record;
     const int32_t stride = op->stride_w * op->in_c, out_c = op->out_c;
@@ -971,6 +944,7 @@ static inline void mcu_conv2d_dsp_pointwise(const void *record, unsigned char *a
             }
         }
     }
+    mcu_dsp_limit(op, arena, first, last);
 }
 
 /* The windows of a strip need at most so many image rows, and the strip has at most so many output rows. */
@@ -1024,7 +998,7 @@ static inline int mcu_dsp_inside(const struct mcu_conv2d_dsp *op, int32_t x, int
 }
 
 /* Expands `count` kernel rows of windows that begin in columns x and in rows[down]. */
-MCU_DSP_SHARED void mcu_dsp_expand_windows(const struct mcu_conv2d_dsp *op, const struct mcu_dsp_windows *windows, int32_t count,
+MCU_DSP_OFTEN void mcu_dsp_expand_windows(const struct mcu_conv2d_dsp *op, const struct mcu_dsp_windows *windows, int32_t count,
                                           const int32_t *x, const int32_t *down)
 {
     const struct mcu_dsp_span *const span = &windows->span;
@@ -1179,11 +1153,12 @@ static inline void mcu_dsp_columns_left(const struct mcu_conv2d_dsp *op, struct 
 }
 
 /* Any window. */
-static inline void mcu_conv2d_dsp(const void *record, unsigned char *arena, int32_t first, int32_t last)
+MCU_DSP_SELDOM void mcu_conv2d_dsp(const void *record, unsigned char *arena, int32_t first, int32_t last)
 {
     const struct mcu_conv2d_dsp *op = (const struct mcu_conv2d_dsp *)record;
     const int32_t stride = op->stride_w * op->in_c, bytes = op->kernel_w * op->in_c, left = bytes - 4 * op->whole;
     const int32_t further = (op->strip - 1) * op->stride_h;
+    const int32_t begin = first;
     static const int32_t down[3] = {0, 0, 0};
     struct mcu_dsp_windows windows;
     int8_t *blank;
@@ -1226,6 +1201,7 @@ static inline void mcu_conv2d_dsp(const void *record, unsigned char *arena, int3
         }
         mcu_dsp_columns_left(op, &windows, column);
     }
+    mcu_dsp_limit(op, arena, begin, last);
 }
 
 #endif

@@ -2,7 +2,7 @@
 
    The output is computed in tiles. Four channels at a time, the input of a tile is gathered into planes in scratch: rows of int16
    with zero points around them. In a plane, a word is two neighbouring columns, so SMLAD multiplies two taps. Then for every
-   output channel weights are widened to 16 bits, and a kernel walks down the tile in blocks of 4, 2 or 3 columns.
+   output channel weights are widened to 16 bits, and a kernel walks down the tile in blocks of 4, 2, 3 or 5 columns.
 
    Four tails finish a block:  scaled     smmla, ssat: zero point and least output are -128, the greatest 127, and weights are scaled
                                           so that all channels share one shift;
@@ -181,7 +181,7 @@ MCU_DW_SHARED void mcu_dw_gather_rows(const struct mcu_dw_walk *walk)
 #endif
 
 /* Channels [channel, channel + planes) of a tile's input into the planes. */
-MCU_DW_SHARED void mcu_dw_gather(const struct mcu_depthwise_conv2d_dsp *op, const struct mcu_dw_source *from, unsigned char *arena,
+MCU_DSP_SELDOM void mcu_dw_gather(const struct mcu_depthwise_conv2d_dsp *op, const struct mcu_dw_source *from, unsigned char *arena,
                                  int32_t channel, int32_t planes)
 {
     const int32_t plane_bytes = op->plane_rows * op->pitch;
@@ -225,11 +225,15 @@ typedef const uint8_t *(*mcu_dw_widen)(const uint8_t *from, int32_t *to, int32_t
 /* A kernel computes `passes` groups of columns of one output channel; its argument is the first of the record's weights. */
 typedef void (*mcu_dw_kernel)(int32_t *weights);
 
+typedef void (*mcu_dw_requantizer)(const struct mcu_depthwise_conv2d_dsp *op, const uint8_t *parameters, const int32_t *raw,
+                                   int32_t columns, int8_t *out);
+
 /* The functions for a shape and tail; those for blocks that no tile has may be missing. */
 struct mcu_dw_code {
     mcu_dw_widen widen;
     mcu_dw_kernel four, two, three;
     int32_t tail;
+    mcu_dw_requantizer requantize; /* of the raw tail, else NULL: an image without that tail does not hold it */
 };
 
 /* Bytes of a channel's parameters. */
@@ -305,10 +309,22 @@ enum {
 #define MCU_DW_ROW_3S1_2(x, y, z) \
     "ldrd r8, r9, [r11]\n" \
     MCU_DW_TB(1, 8, 4, x) MCU_DW_2(0, 8, 4, 0) MCU_DW_BT(0, 9, 5, 0) MCU_DW_2(1, 9, 5, 1)
+/* Five outputs, of which r7 is the last. */
+#define MCU_DW_ROW_3S1_5(x, y, z, last) \
+    "ldm r11, {r8, r9, r10}\n" \
+    MCU_DW_TB(1, 8, 4, x) MCU_DW_2(2, 9, 4, y) MCU_DW_TB(3, 9, 4, z) MCU_DW_2(7, 10, 4, last) MCU_DW_2(0, 8, 4, 0) \
+    MCU_DW_BT(0, 9, 5, 0) MCU_DW_2(1, 9, 5, 1) MCU_DW_BT(2, 10, 5, 2) MCU_DW_2(3, 10, 5, 3) \
+    "ldr r8, [r11, #12]\n" \
+    MCU_DW_BT(7, 8, 5, 7)
 #define MCU_DW_ROWS_3S1(row) \
     "ldm lr, {r0, r4, r5}\n" row(0, 0, 0) MCU_DW_DOWN \
     "ldrd r4, r5, [lr, #12]\n" row(1, 2, 3) MCU_DW_DOWN \
     "ldrd r4, r5, [lr, #20]\n" row(1, 2, 3) \
+    "sub r11, r12\n"
+#define MCU_DW_ROWS_3S1_5 \
+    "ldm lr, {r0, r4, r5}\n" MCU_DW_ROW_3S1_5(0, 0, 0, 0) MCU_DW_DOWN \
+    "ldrd r4, r5, [lr, #12]\n" MCU_DW_ROW_3S1_5(1, 2, 3, 7) MCU_DW_DOWN \
+    "ldrd r4, r5, [lr, #20]\n" MCU_DW_ROW_3S1_5(1, 2, 3, 7) \
     "sub r11, r12\n"
 
 #define MCU_DW_ROW_3S2_4(x, y, z) \
@@ -459,6 +475,13 @@ enum {
 #define MCU_DW_ROW_OF_TABLE "ldr r7, [r6], #4\n" "add r7, r9\n"
 
 #define MCU_DW_TAIL_scaled(n) MCU_DW_HEAD_OF_TAIL MCU_DW_EACH_##n(MCU_DW_SCALE) MCU_DW_ROW_OF_TABLE MCU_DW_STORE_##n
+/* r7 is a sum: r5 multiplier, r8 offset and then where outputs go. */
+#define MCU_DW_SCALE_OF_5(a) "smmla r" #a ", r" #a ", r5, r8\n" "ssat r" #a ", #8, r" #a ", asr #" MCU_DW_SHARED_SHIFT_TEXT "\n"
+#define MCU_DW_TAIL_OF_5 \
+    "ldrd r5, r8, [lr, #-16]\n" MCU_DW_EACH_4(MCU_DW_SCALE_OF_5) MCU_DW_SCALE_OF_5(7) \
+    "ldr r4, [lr, #-24]\n" "ldr r9, [lr, #-8]\n" "ldr r10, [lr, #-4]\n" "ldr r8, [r6], #4\n" "add r8, r9\n" \
+    "strb r0, [r8]\n" "strb r1, [r8, r4]\n" "strb r2, [r8, r4, lsl #1]\n" "strb r7, [r8, r4, lsl #2]\n" \
+    "add r8, r8, r4, lsl #1\n" "strb r3, [r8, r4]\n"
 #define MCU_DW_TAIL_rectified(n) MCU_DW_HEAD_OF_TAIL MCU_DW_EACH_##n(MCU_DW_RECTIFY) MCU_DW_ROW_OF_TABLE MCU_DW_STORE_##n
 #define MCU_DW_TAIL_linear(n) \
     MCU_DW_HEAD_OF_TAIL MCU_DW_EACH_##n(MCU_DW_SIGNED) "ldr r10, [lr, #-4]\n" MCU_DW_ROW_OF_TABLE MCU_DW_STORE_##n
@@ -481,8 +504,8 @@ enum {
 #define MCU_DW_ADVANCE_S2_4 "16"
 
 /* r7 and r11 may be frame pointers, which no list of clobbered registers may name. */
-#define MCU_DW_KERNEL(side, step, tail, n) \
-    MCU_DW_SHARED void mcu_dw_##side##s##step##_##tail##_##n(int32_t *weights) \
+#define MCU_DW_KERNEL_OF(name, rows_and_tail, across) \
+    MCU_DW_SHARED void name(int32_t *weights) \
     { \
         register int32_t *record __asm__("r0") = weights; \
         __asm__ volatile("push {r7, r11}\n" \
@@ -490,11 +513,10 @@ enum {
                          "ldr r12, [lr, #-40]\n" \
                          "ldr r11, [lr, #-36]\n" \
                          "ldr r6, [lr, #-28]\n" \
-                         "1:\n" MCU_DW_ROWS_##side##S##step(MCU_DW_ROW_##side##S##step##_##n) MCU_DW_TAIL_##tail(n) \
+                         "1:\n" rows_and_tail \
                          "cmp r6, r10\n" \
                          "bne 1b\n" \
-                         "ldrd r11, r1, [lr, #-36]\n" MCU_DW_ACROSS_##n \
-                         "add r11, #" MCU_DW_ADVANCE_S##step##_##n "\n" \
+                         "ldrd r11, r1, [lr, #-36]\n" across \
                          "subs r1, #1\n" \
                          "strd r11, r1, [lr, #-36]\n" \
                          "str r9, [lr, #-8]\n" \
@@ -505,6 +527,12 @@ enum {
                          : \
                          : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "lr", "cc", "memory"); \
     }
+#define MCU_DW_KERNEL(side, step, tail, n) \
+    MCU_DW_KERNEL_OF(mcu_dw_##side##s##step##_##tail##_##n, \
+                     MCU_DW_ROWS_##side##S##step(MCU_DW_ROW_##side##S##step##_##n) MCU_DW_TAIL_##tail(n), \
+                     MCU_DW_ACROSS_##n "add r11, #" MCU_DW_ADVANCE_S##step##_##n "\n")
+/* A single group of five columns, always the last. */
+#define MCU_DW_KERNEL_OF_5 MCU_DW_KERNEL_OF(mcu_dw_3s1_scaled_5, MCU_DW_ROWS_3S1_5 MCU_DW_TAIL_OF_5, "")
 
 #define MCU_DW_WORD(address) ((int32_t)(uintptr_t)(address))
 
@@ -638,7 +666,7 @@ static inline const uint8_t *mcu_dw_channels(const struct mcu_depthwise_conv2d_d
             int32_t row;
             for (row = 0; row < tile->rows; ++row) {
                 int8_t *out = (int8_t *)mcu_write(op->output, arena, tile->row + row) + at;
-                mcu_dw_requantize(op, from, (const int32_t *)(uintptr_t)table[row], tile->columns, out);
+                code->requantize(op, from, (const int32_t *)(uintptr_t)table[row], tile->columns, out);
             }
         }
         if (--replicas == 0) {
@@ -663,6 +691,8 @@ static inline const uint8_t *mcu_dw_channels(const struct mcu_depthwise_conv2d_d
     { \
         (void)weights; \
     }
+
+#define MCU_DW_KERNEL_OF_5 MCU_DW_KERNEL(3, 1, scaled, 5)
 
 static inline void mcu_dw_begin(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, int32_t *weights, int32_t *table,
                                 const struct mcu_dw_tile *tile, int32_t tail)
@@ -733,8 +763,8 @@ static inline const uint8_t *mcu_dw_channels(const struct mcu_depthwise_conv2d_d
 
 /* ---- the operator ---- */
 
-MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, int32_t first, int32_t last,
-                              int32_t tail, mcu_dw_widen widen, mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
+MCU_DSP_SELDOM void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigned char *arena, int32_t first, int32_t last,
+                               int32_t tail, mcu_dw_requantizer requantize, mcu_dw_widen widen, mcu_dw_kernel four, mcu_dw_kernel two, mcu_dw_kernel three)
 {
     const int32_t planes = op->in_c < 4 ? op->in_c : 4;
     const int32_t plane_bytes = op->plane_rows * op->pitch;
@@ -744,7 +774,7 @@ MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigne
     int32_t *const table = weights + 2 + words;
     struct mcu_dw_tile tile;
     const uint8_t *parameters;
-    const struct mcu_dw_code code = {widen, four, two, three, tail};
+    const struct mcu_dw_code code = {widen, four, two, three, tail, requantize};
     int32_t done, channel;
     for (tile.row = first; tile.row < last; tile.row += tile.rows) {
         tile.rows = last - tile.row < op->strip ? last - tile.row : op->strip;
@@ -770,13 +800,13 @@ MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigne
 }
 
 /* mcu_depthwise_conv2d_dsp_<kernel>s<stride>_<tail>_<widths of blocks>: an output width that is a multiple of 4 needs blocks of 4
-   alone, others end with one of 2, one of 3, or both; narrow outputs have no block of 4. */
+   alone, others end with one of 2, one of 3, or both, which may be one of 5; narrow outputs have no block of 4. */
 #define MCU_DW_OPERATOR(side, step, tail, TAIL, blocks, four, two, three) \
     static inline void mcu_depthwise_conv2d_dsp_##side##s##step##_##tail##_##blocks(const void *op, unsigned char *arena, \
                                                                                     int32_t first, int32_t last) \
     { \
-        mcu_dw_run((const struct mcu_depthwise_conv2d_dsp *)op, arena, first, last, TAIL, mcu_dw_widen_##side##s##step, four, two, \
-                   three); \
+        mcu_dw_run((const struct mcu_depthwise_conv2d_dsp *)op, arena, first, last, TAIL, \
+                   TAIL == MCU_DW_RAW ? mcu_dw_requantize : NULL, mcu_dw_widen_##side##s##step, four, two, three); \
     }
 
 #define MCU_DW_OPERATORS_OF(side, step, tail, TAIL, kernel) \
@@ -798,6 +828,9 @@ MCU_DW_SHARED void mcu_dw_run(const struct mcu_depthwise_conv2d_dsp *op, unsigne
     MCU_DW_OPERATORS_OF(side, step, raw, MCU_DW_RAW, mcu_dw_##side##s##step##_raw_)
 
 MCU_DW_OPERATORS(3, 1)
+MCU_DW_KERNEL_OF_5
+MCU_DW_OPERATOR(3, 1, scaled, MCU_DW_SCALED, 5, NULL, NULL, mcu_dw_3s1_scaled_5)
+MCU_DW_OPERATOR(3, 1, scaled, MCU_DW_SCALED, 45, mcu_dw_3s1_scaled_4, NULL, mcu_dw_3s1_scaled_5)
 MCU_DW_OPERATORS(3, 2)
 MCU_DW_OPERATORS(5, 1)
 MCU_DW_OPERATORS(5, 2)

@@ -268,8 +268,8 @@ MCU_DWD_KERNEL(2, scaled)
 MCU_DWD_KERNEL(2, rectified)
 
 /* Output rows [first, last). */
-static inline void mcu_dwd_run(const struct mcu_depthwise_direct_dsp *op, unsigned char *arena, int32_t first, int32_t last,
-                               int32_t scaled, mcu_dwd_kernel kernel)
+MCU_DSP_SELDOM void mcu_dwd_run(const struct mcu_depthwise_direct_dsp *op, unsigned char *arena, int32_t first, int32_t last,
+                                int32_t scaled, mcu_dwd_kernel kernel)
 {
     const int32_t further = op->out_w - 1, left = op->pad_w > 0;
     const int32_t column = left ? 0 : -op->pad_w;

@@ -14,6 +14,15 @@
 #define MCU_DSP 0
 #endif
 
+/* What runs once per event or tile is compiled for size, and so is what only that calls, unless it is said to run often. */
+#if defined(__GNUC__) || defined(__clang__)
+#define MCU_DSP_SELDOM static __attribute__((cold, noinline, unused))
+#define MCU_DSP_OFTEN static __attribute__((hot, noinline, unused))
+#else
+#define MCU_DSP_SELDOM static
+#define MCU_DSP_OFTEN static
+#endif
+
 /* ---- pixels ----
 
    Expanded, an int8 value x becomes the 16-bit lane (x + 128) * 2: never negative, and the doubling that requantisation wants

@@ -224,7 +224,7 @@ static inline void mcu_dsp_expand1(const int8_t *in, int32_t count, uint32_t *to
     }
 }
 
-static inline void mcu_fully_connected_dsp(const void *record, unsigned char *arena, int32_t first, int32_t last)
+MCU_DSP_SELDOM void mcu_fully_connected_dsp(const void *record, unsigned char *arena, int32_t first, int32_t last)
 {
     const struct mcu_fully_connected_dsp *op = (const struct mcu_fully_connected_dsp *)record;
     const int8_t *in = (const int8_t *)mcu_read(op->input, arena, 0);

@@ -39,22 +39,18 @@ static inline int32_t mcu_reduce_place(const struct mcu_reduce *op, int32_t row)
 static inline void mcu_reduce_rows(const struct mcu_reduce *op, unsigned char *arena, int32_t first, int32_t last,
                                    mcu_reduce_clear clear, mcu_reduce_add add, mcu_reduce_finish finish)
 {
-    void *accumulators = arena + (op->out_rows ? op->state : op->scratch);
-    int32_t row, out_row;
+    const int alone = !op->out_rows;
+    const int32_t rows = alone ? 1 : op->out_rows;
+    void *accumulators = arena + (alone ? op->scratch : op->state);
+    int32_t row, i;
     for (row = first; row < last; ++row) {
         const int8_t *in = (const int8_t *)mcu_read(op->input, arena, row);
-        if (!op->out_rows) {
-            clear(op, accumulators, op->out_elements);
-            add(op, in, accumulators, 0);
-            finish(op, accumulators, 0, (int8_t *)mcu_write(op->output, arena, row));
-            continue;
+        if (alone || row == 0) {
+            clear(op, accumulators, rows * op->out_elements);
         }
-        if (row == 0) {
-            clear(op, accumulators, op->out_rows * op->out_elements);
-        }
-        add(op, in, accumulators, mcu_reduce_place(op, row));
-        for (out_row = 0; row == op->last_row && out_row < op->out_rows; ++out_row) {
-            finish(op, accumulators, out_row * op->out_elements, (int8_t *)mcu_write(op->output, arena, out_row));
+        add(op, in, accumulators, alone ? 0 : mcu_reduce_place(op, row));
+        for (i = 0; (alone || row == op->last_row) && i < rows; ++i) {
+            finish(op, accumulators, i * op->out_elements, (int8_t *)mcu_write(op->output, arena, alone ? row : i));
         }
     }
 }

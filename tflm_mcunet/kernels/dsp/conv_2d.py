@@ -109,12 +109,13 @@ class Conv2DDsp(Conv2D):
         return -(-height * width // self.pixels) * live * self.taps.shape[1]
 
     def record(self) -> Record:
+        low, high = self.limits
         return Record(
             "conv2d_dsp",
             {
                 "input": self.input(0),
                 "output": self.output,
-                "stream": packing.stream(self.channels, self.output.zero_point, self.limits, self.tails),
+                "stream": packing.stream(self.channels, self.output.zero_point, self.tails),
                 "in_c": self.input(0).nhwc[3],
                 "out_c": self.output.nhwc[3],
                 "in_zero": self.input(0).zero_point,
@@ -123,6 +124,8 @@ class Conv2DDsp(Conv2D):
                 "quads": self.quads,
                 "pixels": self.pixels,
                 "strip": self.strip,
+                "out_min": low,
+                "out_max": high,
                 **self.geometry,
             },
             function="mcu_conv2d_dsp_pointwise" if self.in_place_pixels else "mcu_conv2d_dsp",

@@ -154,7 +154,8 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
         """Widths of the blocks of columns, as the functions' names have them."""
         width = self.output.nhwc[2]
         fours = width // 4 - (width % 4 == 1 and width > 1)
-        rest = "2" if width == 1 else ("", "23", "2", "3")[width % 4]
+        five = "5" if self.kernel == 3 and self.stride == (1, 1) and self.tail == "scaled" else "23"
+        rest = "2" if width == 1 else ("", five, "2", "3")[width % 4]
         return ("4" if fours > 0 else "") + rest
 
     @property

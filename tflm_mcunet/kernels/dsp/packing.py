@@ -28,10 +28,10 @@ class Tails:
         return 4 * len(self.rectified_shifts)
 
     @property
-    def any(self) -> tuple[int, int, int]:
-        """Rectified, linear and clamped."""
+    def any(self) -> tuple[int, int]:
+        """Rectified and linear."""
         first = self.linear + 5 * len(self.linear_shifts)
-        return first, first + 5, first + 11
+        return first, first + 5
 
 
 TAILS = Tails(range(5, 10), range(7, 10))
@@ -132,11 +132,10 @@ Parameters = Callable[[Pair, bool], list[int]]
 """The words that a tail reads for a pair, given whether that ends its run."""
 
 
-def stream(found: list[Channel], zero: int, limits: tuple[int, int], tails: Tails = TAILS) -> NDArray[np.int32]:
+def stream(found: list[Channel], zero: int, tails: Tails = TAILS) -> NDArray[np.int32]:
     """The words that the three-pixel block reads: runs of pairs of channels, by shift; constant outputs last."""
-    saturating = limits == (-128, 127)
-    rectified = saturating and zero == -128
-    shifts = (tails.rectified_shifts if rectified else tails.linear_shifts) if saturating else range(0)
+    rectified = zero == -128
+    shifts = tails.rectified_shifts if rectified else tails.linear_shifts
     words: list[int] = []
     groups: dict[int, list[Channel]] = defaultdict(list)
     rest: list[Channel] = []
@@ -158,10 +157,9 @@ def stream(found: list[Channel], zero: int, limits: tuple[int, int], tails: Tail
     pairs += [Pair(channel, None) for channel in left]
     short = [rectified and all(c.shift <= 14 for c in (p.low, p.high) if c) for p in pairs]
     first, second = ([p for p, other in zip(pairs, short, strict=True) if other == kind] for kind in (True, False))
-    any_rectified, any_linear, any_clamped = tails.any
+    any_rectified, any_linear = tails.any
     words += _run(first, (any_rectified, 0, 0), lambda pair, last: _any(pair, zero, last, 8))
-    tail = (any_linear if saturating else any_clamped), *limits
-    words += _run(second, tail, lambda pair, last: _any(pair, zero, last, 0))
+    words += _run(second, (any_linear, 0, 0), lambda pair, last: _any(pair, zero, last, 0))
     constant = [(c.value & 0xFF) + 256 * c.index for c in found if c.value is not None]
     return np.array([*words, 0, 0, len(constant), *constant], np.int64).astype(np.uint32).view(np.int32)
 
