@@ -2,7 +2,7 @@
 
     python -m benchmarks.rewrite.run --models ../shared/models
 
-Writes RESULTS.md and results.json beside this file.
+Writes results.json beside this file and RESULTS.md, where what `whole` has measured comes, too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from absl import app, flags
 
+from benchmarks.rewrite import page
 from tests.oracle import random_samples
 from tests.rewrite import tflm
 from tests.rewrite.test_rewrite import edges
@@ -27,27 +28,6 @@ from tflm_mcunet.rewrite import Stage, rewrite
 MODELS = flags.DEFINE_string("models", None, "folder of the reference models", required=True)
 HERE = Path(__file__).parent
 CORE = "cortex-m7"
-
-HEAD = """# Rewritten models in TFLM
-
-TFLM's interpreter of the `tflite-micro` wheel (reference kernels, 64 bits) runs the original and the rewritten model, the latter
-with the stage from a shared library, on the same three random inputs; every output byte is the same, or the script stops.
-
-- "arena" is what TFLM's recording allocator reports as total, "tensors" its head: tensors and scratch memory. The difference is
-  what TFLM keeps for its own operators and tensors, with pointers of 64 bits here.
-- "model" is the flatbuffer; what leaves it is "in C", as constants.
-- "executed" are the instructions of the stage alone, for the Cortex-M7, counted in QEMU. Operators outside the stage are TFLM's
-  and not counted.
-- Regions are numbers of operators, the last one excluded.
-- "default": the region that leaves the least tensors; its stage may take 1.25 times its least. "least": `--minimize sram`.
-  "everything": `--everything`. Models whose arena no region would shrink have the last alone.
-
-    python -m benchmarks.rewrite.run --models ../shared/models
-
-"""
-COLUMNS = (
-    "model | how | region | operators | arena before | after | tensors before | after | model before | after | in C | executed"
-)
 
 
 def stage_instructions(stage: Stage) -> int:
@@ -85,21 +65,6 @@ def measured(path: Path, how: str) -> dict[str, Any]:
     }
 
 
-def line(result: dict[str, Any]) -> str:
-    """A result as a line of the table."""
-    pairs = [f"{n:,}" for key in ("arena", "tensors", "bytes") for n in result[key]]
-    cells = [
-        result["model"],
-        result["how"],
-        result["region"],
-        str(result["operators"]),
-        *pairs,
-        f"{result['weights']:,}",
-        f"{result['instructions']:,}",
-    ]
-    return f"| {' | '.join(cells)} |\n"
-
-
 def main(_: list[str]) -> None:
     """Measures every model in three ways."""
     results = []
@@ -107,11 +72,11 @@ def main(_: list[str]) -> None:
         for how in ("default", "least", "everything"):
             try:
                 results.append(measured(path, how))
-                print(line(results[-1]), end="", flush=True)
+                print(page.line(results[-1]), end="", flush=True)
             except Error as error:
                 print(f"{path.stem}: {error}", flush=True)
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (HERE / "RESULTS.md").write_text(f"{HEAD}| {COLUMNS} |\n|---|---|---{'|---:' * 9}|\n{''.join(map(line, results))}")
+    page.write()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.export.projects import cross_compile, flags_of, needs_cross, run
+from tests.rewrite.from_source import ROOTS, include_flags, missing
 from tests.rewrite.networks import with_unsupported
 from tests.rewrite.tflm import FOLDER as STAND_INS
 from tflm_mcunet.cli import main, parse
@@ -97,21 +97,10 @@ def test_all_or_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["net_stages"]
 
 
-def tflm_includes() -> list[str]:
-    """Where TFLM's own headers are, and those of the libraries they need."""
-    root = os.environ.get("TFLM_ROOT")
-    if not root:
-        pytest.skip("TFLM_ROOT does not name a tree of TFLM's sources")
-    downloads = Path(root) / "tensorflow/lite/micro/tools/make/downloads"
-    paths = [Path(root), downloads / "flatbuffers/include", downloads / "gemmlowp", downloads / "ruy"]
-    if not (paths[1] / "flatbuffers/flatbuffers.h").exists():
-        pytest.skip("TFLM_ROOT has no tools/make/downloads with flatbuffers, which TFLM's headers include")
-    return [f"-I{path}" for path in paths]
-
-
 def test_compiles_with_the_headers_of_tflm(tmp_path: Path) -> None:
     """The real resolver, from TFLM's sources."""
-    includes = tflm_includes()
+    if missing(ROOTS):
+        pytest.skip(f"TFLM's headers were not compiled: set {', '.join(missing(ROOTS))}")
     folder = written(tmp_path, None)
     use = tmp_path / "use.cc"
     resolver = "tflite::MicroMutableOpResolver<3>"
@@ -120,7 +109,7 @@ def test_compiles_with_the_headers_of_tflm(tmp_path: Path) -> None:
         f"bool add({resolver} &resolver);\nbool add({resolver} &resolver)\n{{\n"
         f"    return net::RegisterStages(resolver) == kTfLiteOk;\n}}\n"
     )
-    flags = ["-std=c++17", "-fsyntax-only", "-DTF_LITE_STATIC_MEMORY", f"-I{folder}", *includes]
+    flags = ["-std=c++17", "-fsyntax-only", "-DTF_LITE_STATIC_MEMORY", f"-I{folder}", *include_flags()]
     done = subprocess.run(["c++", *flags, use], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -121,7 +121,7 @@ def build_image(model: Generated, core: cores.Core, folder: Path, flags: Sequenc
         objects += [f"{owner}/{Path(source).stem}.o" for source in sources]
     script: list[str | Path] = ["-T", cores.FOLDER / "image.ld", "-L", folder, f"-Wl,--defsym=stack_bytes={STACK_BYTES}"]
     call([compiler, *core.flags, "-mthumb", *_LINK, *script, *objects, "-lm", "-o", "image.elf"], folder=folder)
-    return _inspect(folder)
+    return inspect_image(folder)
 
 
 def memory_script(core: cores.Core) -> str:
@@ -138,7 +138,8 @@ def memory_script(core: cores.Core) -> str:
     return "\n".join(["MEMORY", "{", *lines, "}", *aliases]) + "\n"
 
 
-def _inspect(folder: Path) -> Image:
+def inspect_image(folder: Path) -> Image:
+    """The image that was linked in `folder` as image.elf, with image.map; raises BuildError, ToolMissing."""
     elf = folder / "image.elf"
     symbols, functions = {}, {}
     for line in call([find_tool("arm-none-eabi-nm", REMEDY), elf]).splitlines():

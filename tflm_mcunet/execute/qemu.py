@@ -109,15 +109,14 @@ def _run_in(
     flags: Sequence[str],
     timeout: float,
 ) -> Execution:
-    emulator = find_tool("qemu-system-arm", REMEDY)
     image = build_image(model, core, folder, flags)
     harness.write_samples(model, samples, folder)
     code = disassemble(image) if measure and (events is not None or core.name == cycles.CORE) else {}
     order = parts(events or ())
     calls = event_calls(image, code, model.prefix) if order else []
     timed = code if core.name == cycles.CORE else None
-    plugin = ["-plugin", plugin_argument(image, folder, calls, order, branches=timed is not None)] if measure else []
-    _emulate([emulator, *_machine(core), *plugin, "-kernel", "image.elf"], folder, image, timeout)
+    plugin = plugin_argument(image, folder, calls, order, branches=timed is not None) if measure else None
+    emulate(core, image, folder, plugin, timeout)
     counts = read_counts(image, folder, len(order)) if measure else None
     return Execution(
         core.name,
@@ -133,13 +132,12 @@ def _run_in(
     )
 
 
-def _machine(core: cores.Core) -> list[str]:
-    silent = ["-display", "none", "-monitor", "none", "-serial", "none"]
-    return ["-M", core.machine, *silent, "-semihosting-config", "enable=on,target=native"]
-
-
-def _emulate(command: list[str], folder: Path, image: Image, timeout: float) -> None:
-    """Runs QEMU in `folder`; raises RunError that says what went wrong unless the program ended well."""
+def emulate(core: cores.Core, image: Image, folder: Path, plugin: str | None, timeout: float) -> None:
+    """Runs `image` in `folder`, where it lies, with the value of -plugin; raises ToolMissing, and RunError that says what went
+    wrong unless the program ended well."""
+    silent = ["-display", "none", "-monitor", "none", "-serial", "none", "-semihosting-config", "enable=on,target=native"]
+    counting = ["-plugin", plugin] if plugin else []
+    command = [find_tool("qemu-system-arm", REMEDY), "-M", core.machine, *silent, *counting, "-kernel", "image.elf"]
     try:
         done = subprocess.run(
             command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
