@@ -109,6 +109,7 @@ def _run_in(
     flags: Sequence[str],
     timeout: float,
 ) -> Execution:
+    find_tool("qemu-system-arm", REMEDY)  # before anything is built
     image = build_image(model, core, folder, flags)
     harness.write_samples(model, samples, folder)
     code = disassemble(image) if measure and (events is not None or core.name == cycles.CORE) else {}
