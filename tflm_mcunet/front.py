@@ -40,7 +40,7 @@ def front(model: bytes, source: str, options: Options, run: Callable[..., Iterab
 
     `run` is `map`, or that of a pool of processes.
     """
-    points = sorted(set(_points(model, source, options, run)), key=lambda p: (p.arena, _work(p)))
+    points = sorted(_points(model, source, options, run), key=lambda p: (p.arena, _work(p)))
     best: list[Point] = []
     for point in points:
         if not best or _work(point) < _work(best[-1]):
@@ -61,12 +61,11 @@ def _points(model: bytes, source: str, options: Options, run: Callable[..., Iter
     assert layer is not None
     yield from (least, layer)
     limits = [round(least.arena * (layer.arena / least.arena) ** (step / (LIMITS + 1))) for step in range(1, LIMITS + 1)]
-    budgets = BUDGETS if options.input == "whole" else ()
     others = [
-        *(replace(free, minimize="sram", macs_budget=budget) for budget in budgets),
+        *(replace(free, minimize="sram", macs_budget=budget) for budget in BUDGETS),
         *(replace(free, minimize="latency", sram=limit) for limit in limits),
     ]
-    labels = [*(f"recomputing up to {budget:g}x" for budget in budgets), *(f"within {limit:,}" for limit in limits)]
+    labels = [*(f"recomputing up to {budget:g}x" for budget in BUDGETS), *(f"within {limit:,}" for limit in limits)]
     yield from filter(None, run(point, others, labels))
 
 
