@@ -90,7 +90,7 @@ MCU_RUN void mcu_add_dsp_run(const void *record, const int8_t *a, int32_t a_step
     }
 }
 
-static inline void mcu_add_dsp(const void *record, unsigned char *arena, int32_t first, int32_t last)
+MCU_DSP_SELDOM void mcu_add_dsp(const void *record, unsigned char *arena, int32_t first, int32_t last)
 {
     mcu_broadcast(&((const struct mcu_add_dsp *)record)->operands, mcu_add_dsp_run, record, arena, first, last);
 }

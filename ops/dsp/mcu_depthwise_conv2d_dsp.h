@@ -96,13 +96,12 @@ MCU_DW_SHARED void mcu_dw_clear(unsigned char *planes, int32_t bytes, int32_t ze
     }
 }
 
-/* A pixel of `planes` channels into the same column of as many planes. */
-static inline void mcu_dw_gather_pixel(const int8_t *in, int16_t *to, int32_t planes, int32_t plane_bytes)
+/* A row of pixels in one channel into its plane. */
+static inline void mcu_dw_gather_channel(const int8_t *in, int16_t *to, int32_t columns, int32_t pixel_bytes)
 {
-    int32_t plane;
-    for (plane = 0; plane < planes; ++plane) {
-        *to = in[plane];
-        to = (int16_t *)(void *)((char *)to + plane_bytes);
+    int16_t *const end = to + columns;
+    for (; to < end; in += pixel_bytes) {
+        *to++ = *in;
     }
 }
 
@@ -188,7 +187,7 @@ MCU_DSP_SELDOM void mcu_dw_gather(const struct mcu_depthwise_conv2d_dsp *op, con
     const int32_t pixel_bytes = op->in_c;
     const int32_t offset = from->first_column * pixel_bytes + channel;
     unsigned char *to = arena + op->scratch + from->to_row * op->pitch + 2 * from->to_column;
-    int32_t row, column;
+    int32_t row, plane;
 #if MCU_DSP
     if (planes == 4 && from->columns > 0) {
         struct mcu_dw_walk walk;
@@ -210,8 +209,8 @@ MCU_DSP_SELDOM void mcu_dw_gather(const struct mcu_depthwise_conv2d_dsp *op, con
 #endif
     for (row = 0; row < from->rows; ++row, to += op->pitch) {
         const int8_t *in = (const int8_t *)mcu_read(op->input, arena, from->first_row + row) + offset;
-        for (column = 0; column < from->columns; ++column, in += pixel_bytes) {
-            mcu_dw_gather_pixel(in, (int16_t *)(void *)to + column, planes, plane_bytes);
+        for (plane = 0; plane < planes; ++plane) {
+            mcu_dw_gather_channel(in + plane, (int16_t *)(void *)(to + plane * plane_bytes), from->columns, pixel_bytes);
         }
     }
 }
