@@ -121,7 +121,7 @@ class Engine:
         return [*(f"harness/{path.name}" for path in out.glob("*.o")), build / f"libtflm-{self.kernels}.a"]
 
     def _on_host(self, objects: list[str | Path], folder: Path) -> int:
-        call(["c++", *objects, "-lm", "-o", "program"], folder=folder)
+        call(["c++", "-Wl,--gc-sections", *objects, "-lm", "-o", "program"], folder=folder)
         subprocess.run([folder / "program"], cwd=folder, check=True, timeout=300)
         return 0
 
