@@ -126,9 +126,7 @@ class Network:
     ) -> list[Value]:
         """Adds an operator; returns those of its outputs that are Values, ready for others to read."""
         numbers = [t.tensor if isinstance(t, Value) else t for t in outputs]
-        self.builder.operator(
-            kind, [t.tensor if isinstance(t, Value) else t for t in inputs], numbers, options, **fields
-        )
+        self.builder.operator(kind, [t.tensor if isinstance(t, Value) else t for t in inputs], numbers, options, **fields)
         self.used[kind] += 1
         self.read.update(t.tensor for t in inputs if isinstance(t, Value))
         self.activations += numbers

@@ -86,9 +86,7 @@ def test_networks_that_shrink(oracle: Tflm, data: st.DataObject) -> None:
     report({0: network}, compare([network.model], oracle))
 
 
-@pytest.mark.parametrize(
-    "first", [50_000, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(50_100, 50_500, 50))]
-)
+@pytest.mark.parametrize("first", [50_000, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(50_100, 50_500, 50))])
 def test_sanitizers(first: int) -> None:
     """No access outside the arena or a constant, nothing undefined."""
     run_sanitized([build(generate_seeded(seed, OPERATORS).model, f"m{seed}.tflite") for seed in range(first, first + 20)])
