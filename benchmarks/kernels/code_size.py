@@ -32,7 +32,7 @@ MEASURED = ("cortex-m3", "cortex-m7", "cortex-m55")
 FOLDERS = ("include", "portable", "dsp", "mve")
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("shared", str(ROOT.parent / "shared"), "folder that holds models/")
+flags.DEFINE_string("shared", str(ROOT.parent / "shared"), "folder that holds models/", allow_override=True)
 
 
 def functions(core: str) -> dict[str, str]:
