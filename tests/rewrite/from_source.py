@@ -37,8 +37,12 @@ def missing(names: Iterable[str]) -> list[str]:
 
 def include_flags() -> list[str]:
     """Where TFLM's headers are, and those of the libraries they include."""
-    suffixes = {"FLATBUFFERS_ROOT": "/include"}
-    return [f"-I{os.environ[name]}{suffixes.get(name, '')}" for name in ROOTS]
+    return [f"-I{named(name) / ('include' if name == 'FLATBUFFERS_ROOT' else '')}" for name in ROOTS]
+
+
+def named(variable: str) -> Path:
+    """The folder that an environment variable names."""
+    return Path(os.environ[variable]).resolve()
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,8 @@ class Engine:
         if isinstance(model, Rewritten):
             header = f"'-DSTAGES_HEADER=\"{model.prefix}_stages.h\"'"
             options += [f"-I{folder / 'model'}", f"-DSTAGES={model.prefix}", header]
-        build = Path(os.environ[BUILD]) / self.core
-        roots = [f"{name}={os.environ[name]}" for name in (*ROOTS, *self._extra)]
+        build = named(BUILD) / self.core
+        roots = [f"{name}={named(name)}" for name in (*ROOTS, *self._extra)]
         choice = [f"CROSS={self._cross}", f"FLAGS={' '.join(self.flags)}", *([] if self._extra else [f"{CMSIS_NN}="])]
         call(["make", "-C", FOLDER, "-j2", f"BUILD={build}", *choice, *roots, f"OUT={out}", f"PROGRAM={' '.join(options)}"])
         return [*(f"harness/{path.name}" for path in out.glob("*.o")), build / f"libtflm-{self.kernels}.a"]
