@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,57 @@ def test_several_models_link_into_one_image(export, tmp_path):
     objects.append(cross_compile(flags, main, *(tmp_path / name / "src" for name in ("first", "second"))))
     specs = ["-specs=nosys.specs", "-Wl,--no-warn-rwx-segments", "-Wl,--fatal-warnings"]
     run([CROSS_GCC, *flags, *specs, *objects, "-nostartfiles", "-e", "main", "-lm", "-o", tmp_path / "image.elf"])
+
+
+SCRIPT = """ENTRY(main)
+MEMORY {
+%s
+FLASH (rx) : ORIGIN = 0x8000000, LENGTH = 1024K
+}
+_estack = ORIGIN(RAM) + LENGTH(RAM);
+SECTIONS {
+.text : { *(.text*) *(.rodata*) } > FLASH
+.ARM.exidx : { *(.ARM.exidx*) } > FLASH
+.data : { _sdata = .; *(.data*) } > RAM AT> FLASH
+.bss : { *(.bss*) *(COMMON) } > RAM
+._user_heap_stack : { . = ALIGN(8); end = .; . = . + 0x600; } > RAM
+%s
+}
+%s
+"""
+"""The shape of CubeMX's for the STM32F746: one region for all SRAM, the stack at its end."""
+
+
+@needs_cross
+def test_notes_on_memory_keep_the_arena_off_other_data(tmp_path):
+    small("stm32cube", tmp_path, target="stm32f746")
+    notes = [line.strip() for line in (tmp_path / "MEMORY.md").read_text().splitlines()]
+    attributes = next(line[3:-1] for line in notes if line.startswith("-D'"))
+    regions = [line for line in notes if "ORIGIN = " in line]
+    section, check = (next(line for line in notes if line.startswith(start)) for start in (".dtcm (NOLOAD)", "ASSERT("))
+    (tmp_path / "main.c").write_text(
+        '#include "tiny.h"\nint value = 1, empty[100];\nint main(void) { return tiny_invoke() + value + empty[9]; }\n'
+    )
+    sources = [tmp_path / "main.c", *sorted((tmp_path / "src").glob("*.c"))]
+    flags = [*flags_of("stm32cube")[-1], "-O2", f"-I{tmp_path / 'src'}", f"-D{attributes}", "-specs=nosys.specs", "-nostartfiles"]
+
+    def link(memory: list[str]) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "script.ld").write_text(SCRIPT % ("\n".join(memory), section, check))
+        command = [CROSS_GCC, *flags, *sources, "-T", tmp_path / "script.ld", "-lm", "-o", tmp_path / "image.elf"]
+        return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=100)
+
+    assert len(regions) == 2
+    linked = link(regions)
+    assert linked.returncode == 0, linked.stderr
+    symbols = {
+        name: int(value, 16) for value, _, name in map(str.split, run(["arm-none-eabi-nm", tmp_path / "image.elf"]).splitlines())
+    }
+    assert symbols["tiny_arena"] == 0x2000_0000
+    assert symbols["value"] >= 0x2001_0000
+    assert symbols["_estack"] == 0x2005_0000
+    added = link(["RAM (xrw) : ORIGIN = 0x20000000, LENGTH = 320K", regions[0]])
+    assert added.returncode != 0
+    assert "overlap" in added.stderr
 
 
 def test_writing_again_replaces_and_keeps_other_files(tmp_path: Path):

@@ -127,6 +127,14 @@ class Project:
         return next((bank for bank in self.board.sram or () if bank.bytes >= self.arena), None)
 
     @property
+    def around_home(self) -> list[MemoryBank]:
+        """The home of the arena and the banks adjacent to it that linker scripts put into the same region, by address."""
+        home = self.home
+        return (
+            [] if home is None else [bank for run in self.board.runs if home in run for bank in run if bank.region == home.region]
+        )
+
+    @property
     def c_files(self) -> list[str]:
         """The names of what is to be compiled."""
         return sorted(name for name in self.sources if name.endswith(".c"))

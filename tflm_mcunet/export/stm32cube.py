@@ -17,7 +17,7 @@ def files(project: Project) -> dict[str, bytes]:
             "example/example.h": project.render("stm32cube/example.h.j2"),
             "LICENSE.txt": project.render("LICENSE.txt.j2"),
             "README.md": project.render("stm32cube/README.md.j2"),
-            "MEMORY.md": project.render("stm32cube/MEMORY.md.j2", home=project.home),
+            "MEMORY.md": project.render("stm32cube/MEMORY.md.j2", home=project.home, run=project.around_home),
         }
     )
     pdsc = project.render("stm32cube/package.pdsc.j2", vendor=VENDOR, categories=CATEGORIES)

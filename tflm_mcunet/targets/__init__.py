@@ -1,7 +1,8 @@
 """Boards and cores that models are compiled for: one TOML file each, read when it is asked for.
 
 A file holds `description`, `core`, `features`, and for a board `clock_hz`, `flash_kb` and the table `sram`: the banks that
-can hold data, by name, each with its address `origin` and its size `kb` in units of 1,024 bytes; further `exports`, the
+can hold data, by name, each with its address `origin`, its size `kb` in units of 1,024 bytes and, where it is known, the
+`region` that vendors' linker scripts put it into; further `exports`, the
 ecosystems that support it, and the table `external_flash` (`origin`, `kb`) where the board has one that is mapped into memory.
 A bare core has no memory and so no limits. `features`: `dsp` (Armv7E-M SIMD), `fpu`, `mve` (Helium), `cache` (data and
 instructions), `external-flash` (weights are read over a bus).
@@ -30,11 +31,17 @@ class TargetError(Error):
 
 @dataclass(frozen=True)
 class MemoryBank:
-    """A piece of SRAM for data: its first address and its size in bytes."""
+    """A piece of SRAM for data: first address, size in bytes, and the region of vendors' linker scripts that it is, or is in."""
 
     name: str
     origin: int
     bytes: int
+    region: str | None = None
+
+    @property
+    def end(self) -> int:
+        """The first address behind it."""
+        return self.origin + self.bytes
 
 
 @dataclass(frozen=True)
@@ -73,12 +80,18 @@ class Target:
         """Size of the largest run of adjacent banks, which bounds one arena, or None where nothing limits it."""
         if self.sram is None:
             return None
-        largest = run = end = 0
-        for bank in sorted(self.sram, key=lambda bank: bank.origin):
-            run = run + bank.bytes if bank.origin == end else bank.bytes
-            end = bank.origin + bank.bytes
-            largest = max(largest, run)
-        return largest
+        return max((sum(bank.bytes for bank in run) for run in self.runs), default=0)
+
+    @property
+    def runs(self) -> list[list[MemoryBank]]:
+        """The banks by address, those that are adjacent together."""
+        runs: list[list[MemoryBank]] = []
+        for bank in sorted(self.sram or (), key=lambda bank: bank.origin):
+            if runs and runs[-1][-1].end == bank.origin:
+                runs[-1].append(bank)
+            else:
+                runs.append([bank])
+        return runs
 
 
 def names() -> list[str]:
@@ -115,7 +128,9 @@ def _parse(name: str, fields: dict[str, Any]) -> Target:
         core=fields["core"],
         description=fields["description"],
         clock_hz=fields.get("clock_hz"),
-        sram=None if banks is None else tuple(MemoryBank(key, bank["origin"], bank["kb"] * 1024) for key, bank in banks.items()),
+        sram=None
+        if banks is None
+        else tuple(MemoryBank(key, bank["origin"], bank["kb"] * 1024, bank.get("region")) for key, bank in banks.items()),
         flash_bytes=fields["flash_kb"] * 1024 if "flash_kb" in fields else None,
         features=features,
         external_flash=None if external is None else MemoryBank("external-flash", external["origin"], external["kb"] * 1024),
