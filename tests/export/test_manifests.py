@@ -41,7 +41,7 @@ def test_the_pack_holds_what_its_description_names(tmp_path):
     vendor, name, version = root.findtext("vendor"), root.findtext("name"), root.find("releases/release").get("version")
     assert (tmp_path / f"{vendor}.{name}.{version}.pack").exists()
     files = [file.get("name") for file in root.iter("file")]
-    assert {"src/tiny.c", "src/tiny.h", "src/tiny_self_test.c", "example/example.c"} <= set(files)
+    assert {"src/tiny.c", "src/tiny.h", "src/tiny_self_test.c", "example/tiny_example.c"} <= set(files)
     for file in [*files, root.findtext("license")]:
         assert any(entry == file or (entry.startswith(file) and file.endswith("/")) for entry in names)
     assert {Path(entry).name for entry in names if entry.startswith("src/")} == {

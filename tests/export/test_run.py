@@ -67,6 +67,33 @@ def stm32_run(folder: Path, prefix: str) -> str:
     return run([*machine, "-semihosting-config", "enable=on,target=native", "-kernel", "image.elf"], folder)
 
 
+MAKEFILE = """CC = arm-none-eabi-gcc
+C_SOURCES = {stubs}/board.c
+C_INCLUDES = -I{stubs}
+include first/first.mk
+include second/second.mk
+OBJECTS = $(addprefix build/,$(notdir $(C_SOURCES:.c=.o)))
+vpath %.c $(sort $(dir $(C_SOURCES)))
+build/image.elf: $(OBJECTS)
+\t$(CC) {flags} $(OBJECTS) -nostartfiles -specs=nano.specs -specs=nosys.specs -T {stubs}/stm32f405.ld -lm -o $@
+build/%.o: %.c
+\tmkdir -p build
+\t$(CC) -c {flags} -DEXAMPLE_UART=huart1 -DEXAMPLE=first_example $(C_INCLUDES) $< -o $@
+"""
+"""The lines of CubeMX's Makefiles that find sources: objects by the last part of their paths."""
+
+
+@needs_qemu
+def test_two_models_in_one_cubemx_makefile(tmp_path):
+    for name in ("first", "second"):
+        small("stm32cube", tmp_path / name, name=name, target="stm32f446")
+    flags = " ".join((*F405, *WARNINGS, "-std=gnu11"))
+    (tmp_path / "Makefile").write_text(MAKEFILE.format(stubs=STUBS / "stm32", flags=flags))
+    run(["make", "build/image.elf"], tmp_path)
+    symbols = run(["arm-none-eabi-nm", "build/image.elf"], tmp_path)
+    assert {"first_example", "second_example"} <= set(symbols.split())
+
+
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is missing")
 def test_cmake_builds_beside_and_after_installation(tmp_path):
     compiled = small("cmake", tmp_path / "tiny", extras=("self-test",))

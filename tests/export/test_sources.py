@@ -14,7 +14,7 @@ from tflm_mcunet.options import EXPORTS
 EXAMPLES = {
     "arduino": ["examples/Generic/Generic.ino", "examples/Nano33BLE/Nano33BLE.ino", "examples/PortentaGIGA/PortentaGIGA.ino"],
     "mbed": ["example/main.cpp"],
-    "stm32cube": ["example/example.c"],
+    "stm32cube": ["example/tiny_example.c"],
     "zephyr": ["sample/src/main.c"],
     "platformio": ["examples/run/src/main.cpp"],
     "espidf": ["examples/run/main/main.c"],
