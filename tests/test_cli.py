@@ -178,8 +178,8 @@ def test_unwritable_folder(model: Path, tmp_path: Path) -> None:
 
 
 def test_names_that_would_hide_headers(model: Path, tmp_path: Path) -> None:
-    for name in ("mcu_rows", "stdint", "string", "int"):
-        assert "C or the kernels use" in error_of("compile", model, "--out", tmp_path / "out", "--name", name)
+    for name in ("mcu_rows", "stdint", "port", "int"):
+        assert "C, the kernels or exports use" in error_of("compile", model, "--out", tmp_path / "out", "--name", name)
     hidden = tmp_path / "string.tflite"
     hidden.write_bytes(model.read_bytes())
     assert command("compile", hidden, "--out", tmp_path / "out").returncode == 0

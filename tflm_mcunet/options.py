@@ -21,9 +21,10 @@ return short signed sizeof static struct switch typedef union unsigned void vola
 class namespace new delete this template typename operator private protected public try catch throw bool true false
 assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdarg stdbool stddef stdint stdio stdlib string
 tgmath time wchar wctype mcu
+main startup port port_semihosting mbed
 """
 RESERVED = frozenset(_WORDS.split())
-"""Keywords of C and C++, and headers of the C library, which a prefix.h would hide."""
+"""Keywords of C and C++, headers of the C library and of exports, which a prefix.h would hide, and sources of exports."""
 
 
 def _reserved(word: str) -> bool:
@@ -87,7 +88,7 @@ class Options:
         if "tflm" in self.extras and self.input == "pull":
             raise OptionError("--with tflm: TFLM's interface has whole inputs; leave out --input pull")
         if self.name is not None and (not re.fullmatch(r"[A-Za-z_]\w*", self.name, re.ASCII) or _reserved(self.name.lower())):
-            raise OptionError(f"--name {self.name}: not a C identifier, or one that C or the kernels use")
+            raise OptionError(f"--name {self.name}: not a C identifier, or one that C, the kernels or exports use")
         for name, least in (("patches", 2), ("patch_depth", 1), ("macs_budget", 1.0)):
             value = getattr(self, name)
             if value is not None and not least <= value <= 1 << 20:

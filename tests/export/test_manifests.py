@@ -13,7 +13,7 @@ import yaml
 
 from tests.export.projects import small
 from tflm_mcunet import targets
-from tflm_mcunet.options import EXPORTS
+from tflm_mcunet.options import EXPORTS, Options
 
 SCHEMA = Path(__file__).parents[3] / "shared/schemas/PACK.xsd"
 
@@ -125,6 +125,15 @@ def existing_sources(manifest: Path, prefix: str) -> None:
     """Every source in src/ is named in a CMake file, and nothing else."""
     named = re.findall(rf"{re.escape(prefix)}([\w.]+\.c)", manifest.read_text())
     assert sorted(named) == sorted(path.name for path in (manifest.parent / prefix).glob("*.c"))
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+def test_no_model_is_named_like_a_source_of_its_export(export, tmp_path):
+    own = {
+        Path(path).stem for path in small(export, tmp_path).contents if re.search(r"\.(c|h|cpp)$", path) and path[:4] != "src/"
+    }
+    for name in own:
+        assert name.startswith("tiny_") or Options().prefix(f"{name}.tflite") == f"m_{name}"
 
 
 @pytest.mark.parametrize("export", EXPORTS)
