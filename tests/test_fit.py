@@ -8,7 +8,7 @@ import pytest
 
 import tflm_mcunet
 from tests.models import small_network
-from tflm_mcunet.fit import DoesNotFit, check_flash, check_sram
+from tflm_mcunet.fit import DoesNotFit, check_flash, check_sram, unchecked
 from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.options import Options
 
@@ -50,15 +50,38 @@ def test_what_fits_is_quiet():
     check_sram(1 << 40, 7, Options(), True, arenas())
     check_flash(1 << 40, 1 << 20, Options())
     check_flash(1000 << 10, 24 << 10, Options(target="stm32f746"))
-    check_flash(16384 << 10, 2000 << 10, Options(target="stm32f746", extras=("external-weights",)))
+    check_flash(16384 << 10, 1000 << 10, Options(target="stm32f746", extras=("external-weights",)))
 
 
 def test_flash():
-    found = r"1048000 bytes of constants and at least 600 of code, 24 more than the flash of stm32f746 \(1048576 bytes\)"
+    found = r"at least 600 bytes of code, 24 more than the flash of stm32f746 \(1048576 bytes\); --with external-weights fits$"
     with pytest.raises(DoesNotFit, match=found):
         check_flash(1048000, 600, Options(target="stm32f746"))
     with pytest.raises(DoesNotFit, match=r"constants, 1 more than the external flash of stm32f746"):
         check_flash((16384 << 10) + 1, 600, Options(target="stm32f746", extras=("external-weights",)))
+
+
+@pytest.mark.parametrize(
+    ("board", "constants", "code"), [("stm32h743", 3 << 20, 0), ("stm32f746", 17 << 20, 0), ("stm32f746", 0, 2 << 20)]
+)
+def test_external_weights_are_no_remedy_where_they_do_not_fit(board, constants, code):
+    with pytest.raises(DoesNotFit, match=r"; take a smaller model, or a board with more flash$"):
+        check_flash(constants, code, Options(target=board))
+
+
+def test_code_must_fit_beside_external_weights():
+    with pytest.raises(
+        DoesNotFit, match=r"has at least 1048577 bytes of code, 1 more than the flash of stm32f746 \(1048576 bytes\)"
+    ):
+        check_flash(5, (1 << 20) + 1, Options(target="stm32f746", extras=("external-weights",)))
+
+
+def test_external_flash_that_nobody_described_is_not_checked():
+    outside = ("external-weights",)
+    check_flash(1 << 30, 0, Options(target="stm32h743", extras=outside))
+    assert "stm32h743 has no external flash" in str(unchecked(Options(target="stm32h743", extras=outside)))
+    for options in (Options(target="stm32h743"), Options(target="stm32f746", extras=outside), Options(extras=outside)):
+        assert unchecked(options) is None
 
 
 def test_code_counts_what_kernels_share_once():

@@ -267,10 +267,18 @@ def _trace(options: argparse.Namespace) -> Callable[[str], None] | None:
     return (lambda text: print(text, file=sys.stderr)) if options.verbose else None
 
 
+def _note_unchecked(options: Any) -> None:
+    from tflm_mcunet.fit import unchecked
+
+    if note := unchecked(options):
+        print(f"note: {note}", file=sys.stderr)
+
+
 def compile_model(options: argparse.Namespace) -> None:
     """`compile`: writes the folder and summarises it."""
     compiled = _compiled(options)
     compiled.write(options.out)
+    _note_unchecked(compiled.program.options)
     if options.json:
         _print_json(compiled.report)
     else:
@@ -366,6 +374,7 @@ def rewrite_model(options: argparse.Namespace) -> None:
     model, source = load(options.model)
     rewritten = rewrite(model, source, _chosen(options), options.region, options.everything, _trace(options))
     folder = rewritten.write(options.out)
+    _note_unchecked(rewritten.options)
     if options.json:
         _print_json(rewritten.report)
     else:

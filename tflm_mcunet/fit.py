@@ -33,26 +33,36 @@ def check_sram(arena: int, lower_bound: int, options: Options, wide: bool, arena
 
 
 def check_flash(constants: int, code: int, options: Options) -> None:
-    """Raises DoesNotFit where constants and kernels are larger than the target's flash.
+    """Raises DoesNotFit where constants and kernels are larger than the target's flash; with external weights, each than its own.
 
     Args:
         code: bytes of the kernels as they were measured with -Os, so that the same at -O2, start-up and application come on top:
             what is refused cannot fit, what is not refused may be too large when it is linked.
     """
-    external = options.board.external_flash
-    if "external-weights" not in options.extras:
-        _check_room(constants, code, options.board.flash_bytes, f"the flash of {options.target}")
-    elif external is not None:
-        _check_room(constants, 0, external.bytes, f"the external flash of {options.target}")
+    board, external = options.board, options.board.external_flash
+    if "external-weights" in options.extras:
+        _check_room(0, code, board.flash_bytes, f"the flash of {options.target}")
+        if external is not None:
+            _check_room(constants, 0, external.bytes, f"the external flash of {options.target}")
+        return
+    fits_outside = external is not None and constants <= external.bytes and code <= (board.flash_bytes or code)
+    remedy = "--with external-weights fits" if fits_outside else "take a smaller model, or a board with more flash"
+    _check_room(constants, code, board.flash_bytes, f"the flash of {options.target}", remedy)
 
 
-def _check_room(constants: int, code: int, room: int | None, where: str) -> None:
+def unchecked(options: Options) -> str | None:
+    """What was not checked for want of figures, in a sentence; None where everything was, or where the target limits nothing."""
+    board = options.board
+    if "external-weights" not in options.extras or board.external_flash is not None or board.flash_bytes is None:
+        return None
+    return f"{board.name} has no external flash in its description: whether the weights fit was not checked"
+
+
+def _check_room(constants: int, code: int, room: int | None, where: str, remedy: str = "take a smaller model") -> None:
     if room is not None and constants + code > room:
-        kernels = f" and at least {code} of code" if code else ""
-        raise DoesNotFit(
-            f"the model has {constants} bytes of constants{kernels}, {constants + code - room} more than {where} ({room} bytes);"
-            " take a smaller model, or a board with more flash"
-        )
+        parts = [f"{constants} bytes of constants"] * bool(constants) + [f"at least {code} bytes of code"] * bool(code)
+        excess = constants + code - room
+        raise DoesNotFit(f"the model has {' and '.join(parts)}, {excess} more than {where} ({room} bytes); {remedy}")
 
 
 def _hint(arena: int, limit: int, options: Options, wide: bool, arena_with: Callable[[Options], int]) -> Iterator[str]:

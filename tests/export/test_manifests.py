@@ -67,6 +67,7 @@ def test_notes_on_memory_name_the_boards_banks(board, home, tmp_path):
     for bank in targets.load(board).sram:
         assert f"| {bank.name} | 0x{bank.origin:08X} | {bank.bytes // 1024} KB |" in notes
     assert "--only-section=.tiny_weights" in notes
+    assert ("QSPI (r) : ORIGIN = 0x90000000, LENGTH = 16384K" in notes) == (board == "stm32f746")
 
 
 def test_mbed(tmp_path):
