@@ -139,8 +139,11 @@ def test_no_model_is_named_like_a_source_of_its_export(export, tmp_path):
 
 @pytest.mark.parametrize("export", EXPORTS)
 def test_every_export_says_whose_the_code_is_and_what_to_do(export, tmp_path):
-    compiled = small(export, tmp_path)
-    assert b"belongs to whoever generated it" in compiled.contents["src/tiny.c"]
+    compiled = small(export, tmp_path, extras=("self-test", "tflm"))
+    whose = [path for path in compiled.contents if re.search(r"\.(c|h|cpp|ino|ld)$", path)] + ["LICENSE.txt"]
+    assert {"src/tiny.c", "src/mcu_rows.h", "src/mcu_tflm.h"} < set(whose)
+    for path in whose:
+        assert b"elongs to whoever generated it" in compiled.contents[path], path
     assert len(compiled.contents["README.md"]) > 200
     assert json.loads((tmp_path / "report.json").read_text())["target"] == "cortex-m7"
 

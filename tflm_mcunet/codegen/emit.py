@@ -22,6 +22,9 @@ from tflm_mcunet.operators.source import Source
 
 MAX_PLACE = (1 << 16) - 1
 
+OWNERSHIP = "/* Part of what tflm-mcunet generated; it belongs to whoever generated it. */\n"
+"""First line of files that are copied out beside the generated code."""
+
 LARGE = 64
 """Bytes from which on an array counts as weights where these have a section of their own."""
 
@@ -104,7 +107,7 @@ def emit(
     }
     files = {f"{prefix}{suffix}": _templates().get_template(f"model{suffix}.j2").render(values) for suffix in (".h", ".c")}
     for header in _closure([*headers, "mcu_camera.h"] if "camera" in extras else headers):
-        files[header] = (_kernel_headers()[header]).read_text()
+        files[header] = OWNERSHIP + _kernel_headers()[header].read_text()
     return Emission(files, writer.constant_bytes, tuple(Code(op["function"], op["constant_bytes"]) for op in operators))
 
 
@@ -121,9 +124,7 @@ def _loop(loop: Any) -> dict[str, Any]:
 class _Writer:
     """Names and formats everything that operators' records refer to."""
 
-    def __init__(
-        self, graph: Graph, lowered: Lowered, schedule: Schedule, plan: Plan, prefix: str, weights: str = ""
-    ) -> None:
+    def __init__(self, graph: Graph, lowered: Lowered, schedule: Schedule, plan: Plan, prefix: str, weights: str = "") -> None:
         """`weights` is a macro to write in front of large arrays."""
         self.graph, self.lowered, self.schedule, self.plan, self.prefix = graph, lowered, schedule, plan, prefix
         self.descriptors: dict[Tensor, dict[str, Any]] = {}

@@ -21,7 +21,6 @@ def files(project: Project) -> dict[str, bytes]:
             "library.properties": project.render("arduino/library.properties.j2", name=name),
             "keywords.txt": _keywords(project),
             "README.md": project.render("arduino/README.md.j2", name=name),
-            "LICENSE.txt": project.render("LICENSE.txt.j2"),
             **{
                 f"examples/{sketch}/{sketch}.ino": project.render("arduino/sketch.ino.j2", name=sketch, note=note)
                 for sketch, note in SKETCHES.items()

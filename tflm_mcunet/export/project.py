@@ -115,9 +115,10 @@ class Project:
         return f"{self.prefix}_stages.h" if "stages" in self.features else f"{self.prefix}.h"
 
     def kept(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
-        """The files of a project; those of stages have no example, and a README of their own."""
+        """The files of a project and whose they are; those of stages have no example, and a README of their own."""
+        files = {**files, "LICENSE.txt": self.render("LICENSE.txt.j2")}
         if "stages" not in self.features:
-            return dict(files)
+            return files
         kept = {path: content for path, content in files.items() if not path.startswith(EXAMPLES)}
         return {**kept, "README.md": self.render("stages/README.md.j2")}
 

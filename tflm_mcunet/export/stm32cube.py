@@ -15,7 +15,6 @@ def files(project: Project) -> dict[str, bytes]:
             **project.in_folder("src"),
             f"example/{project.prefix}_example.c": project.render("stm32cube/example.c.j2"),
             f"example/{project.prefix}_example.h": project.render("stm32cube/example.h.j2"),
-            "LICENSE.txt": project.render("LICENSE.txt.j2"),
             "README.md": project.render("stm32cube/README.md.j2"),
             "MEMORY.md": project.render("stm32cube/MEMORY.md.j2", home=project.home, run=project.around_home),
         }
