@@ -29,6 +29,8 @@ def commands(page: str) -> list[list[str]]:
 
 def test_every_export_has_its_page_and_every_extra_its_section():
     assert {path.stem for path in GUIDES.glob("*.md")} >= set(EXPORTS)
+    for export in EXPORTS:
+        assert (GUIDES / f"{export}.md").read_text().split("\n")[2].startswith("Needs: ")
     text = (GUIDES / "firmware.md").read_text()
     assert all(f"--with {extra}" in text for extra in EXTRAS)
     for page in GUIDES.glob("*.md"):
