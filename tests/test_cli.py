@@ -186,6 +186,10 @@ def test_names_that_would_hide_headers(model: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "m_string.h").exists()
 
 
+def test_an_empty_extra(model: Path) -> None:
+    assert "--with an empty name: choose some of keep-input" in error_of("analyze", model, "--with", "hooks,,dma")
+
+
 def test_an_empty_folder_name(model: Path) -> None:
     assert "empty" in error_of("compile", model, "--out", "")
 

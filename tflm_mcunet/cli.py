@@ -249,7 +249,7 @@ def _chosen(options: argparse.Namespace) -> Options:
         io=options.io,
         dead_channels=not options.keep_dead_channels,
         export=options.export,
-        extras=tuple(filter(None, options.extras.split(","))),
+        extras=tuple(options.extras.split(",")) if options.extras else (),
     )
 
 

@@ -82,7 +82,7 @@ class Options:
             raise OptionError(f"--export {self.export}: choose one of {', '.join(EXPORTS)}")
         for extra in self.extras:
             if extra not in EXTRAS:
-                raise OptionError(f"--with {extra}: choose some of {', '.join(EXTRAS)}")
+                raise OptionError(f"--with {extra or 'an empty name'}: choose some of {', '.join(EXTRAS)}")
         if "camera" in self.extras and self.input != "pull":
             raise OptionError("--with camera: rows of a camera need --input pull")
         if "tflm" in self.extras and self.input == "pull":

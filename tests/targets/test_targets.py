@@ -87,3 +87,10 @@ def test_boards_name_the_exports_that_know_them():
     assert all(board.exports and set(board.exports) <= set(EXPORTS) for board in boards)
     assert {export for board in boards for export in board.exports} == set(EXPORTS)
     assert targets.load("stm32f746").external_flash.origin == 0x9000_0000
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_regions_of_linker_scripts_are_contiguous(name):
+    runs = targets.load(name).runs
+    for region in {bank.region for run in runs for bank in run if bank.region}:
+        assert sum(any(bank.region == region for bank in run) for run in runs) == 1
