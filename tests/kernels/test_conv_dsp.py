@@ -179,6 +179,7 @@ BLOCKS = {"twin": 2, "cortex-m4": 1, "cortex-m7": 1 << 15}
 """Where kernels run, and how many rows an event has there at most."""
 
 
+@pytest.mark.usefixtures("only_first")
 @pytest.mark.parametrize("place", BLOCKS)
 @pytest.mark.parametrize("suite", SUITES)
 def test_equals_tflm(suite: str, place: str) -> None:
@@ -192,6 +193,7 @@ def small(op: Operator) -> Operator | None:
     return found if found is None else Conv2DSmallDsp(**{f.name: getattr(found, f.name) for f in fields(found)})
 
 
+@pytest.mark.usefixtures("only_first")
 @pytest.mark.parametrize("place", ["twin", "cortex-m4"])
 @pytest.mark.parametrize("suite", ["pointwise", "windows", "strips", "large"])
 @pytest.mark.parametrize("variant", [*CONV_2D[1:], small], ids=["row", "two", "one", "small"])
@@ -205,7 +207,7 @@ def check(suite: str, place: str) -> None:
     model = network(list(SUITES[suite]()), 7)
     program = build(model, "m", Options(target="cortex-m4" if place == "twin" else place, sram=1 << 24))
     kinds = Counter(isinstance(op, (Conv2DDsp, FullyConnectedDsp)) for op in program.lowered.operators)
-    assert kinds[True] > sum(kinds.values()) / 4, kinds  # the portable kernel may be quicker for small layers
+    assert kinds[True] > sum(kinds.values()) / 2, kinds
     samples = random_samples(program.graph.inputs, 2)
     with Tflm() as oracle, tempfile.TemporaryDirectory() as folder:
         expected = [result.outputs for result in oracle.run(model, samples)]
