@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from patch_scheduler import Network, Plan, Schedule, in_order, live_bytes, lower_bound, peaks, plan_rows, schedule
 from patch_scheduler.rows import FORMS
+from patch_scheduler.streams import Streams
 from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.cost import scheduler_cost
-from tflm_mcunet.graph import Graph
+from tflm_mcunet.graph import Graph, Tensor
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes.patches import PatchError, depths, patch
 
@@ -28,6 +30,9 @@ TENSOR_ALIGNMENT = 16
 
 TRIED = 2
 """Candidates that get a full plan, best estimates first."""
+
+WORTHWHILE = 0.99
+"""Recomputation gets a plan where the bound of its arena is below this part of the bound without it."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,19 @@ def plan_graph(graph: Graph, options: Options) -> Planned:
     Raises PatchError where the patches asked for are impossible.
     """
     if options.schedule == "patch":
-        return _best(graph, options, list(_patched(graph, options)), "layer")
+        candidates = list(_patched(graph, options))
+        if not candidates:
+            raise PatchError("--schedule patch: this model has no part that patches could run")
+        return min(_tried(graph, options, candidates, "layer"), key=_arena)
     whole = _planned(graph, graph, options, options.schedule)
     if options.macs_budget == 1 or options.schedule == "layer" or is_enough(whole, options):
         return whole
-    cut = [c for c in _patched(graph, options) if _macs(c) <= options.macs_budget * _macs(graph)]
+    below = WORTHWHILE * whole.plan.lower_bound
+    if peaks.Peaks(whole.lowered.network).edges >= below:
+        return whole
     mode = options.schedule if options.input == "whole" else "layer"
-    return min((whole, *([_best(graph, options, cut, mode)] if cut else [])), key=lambda p: p.plan.arena)
+    cut = [c for c in _patched(graph, options) if _macs(c) <= options.macs_budget * _macs(graph)]
+    return min((whole, *_tried(graph, options, cut, mode, below)), key=_arena)
 
 
 def is_enough(planned: Planned, options: Options) -> bool:
@@ -96,25 +107,34 @@ def _worthwhile(graph: Graph) -> Iterator[int]:
             yield depth
 
 
-def _best(graph: Graph, options: Options, candidates: list[Graph], mode: str) -> Planned:
-    """The candidate with the least work that fits, or the least arena; estimates decide which ones are planned."""
-    if not candidates:
-        raise PatchError("--schedule patch: this model has no part that patches could run")
-    estimated = sorted(((_estimate(c), _macs(c), number) for number, c in enumerate(candidates)))
+def _tried(graph: Graph, options: Options, candidates: list[Graph], mode: str, below: float = math.inf) -> list[Planned]:
+    """The candidate with the least work that fits, or those of the least arenas; of candidates whose bounds are `below`."""
+    estimated = sorted(((_bound(c, options, mode), _macs(c), number) for number, c in enumerate(candidates)))
+    estimated = [each for each in estimated if each[0] < below]
     limit = options.sram_limit
     if options.minimize != "sram" and limit is not None:
-        fitting = sorted((macs, peak, number) for peak, macs, number in estimated if peak <= limit)
+        fitting = sorted((macs, bound, number) for bound, macs, number in estimated if bound <= limit)
         for _, _, number in fitting[:TRIED]:
             planned = _planned(graph, candidates[number], options, mode)
             if planned.plan.arena <= limit:
-                return planned
-    plans = [_planned(graph, candidates[number], options, mode) for _, _, number in estimated[:TRIED]]
-    return min(plans, key=lambda p: p.plan.arena)
+                return [planned]
+    plans: list[Planned] = []
+    for bound, _, number in estimated[:TRIED]:
+        if all(bound < planned.plan.arena for planned in plans):
+            plans.append(_planned(graph, candidates[number], options, mode))
+    return plans
 
 
-def _estimate(graph: Graph) -> int:
-    """The least peak of live bytes, layer by layer; rows of a pulled input come when a patch asks for them."""
-    network: Network = lower(graph).network
+def _arena(planned: Planned) -> int:
+    return planned.plan.arena
+
+
+def _bound(graph: Graph, options: Options, mode: str) -> int:
+    """The least peak of live bytes of a schedule; rows of a pulled input come when a patch asks for them."""
+    found = lowered(graph, options)
+    network: Network = found.network
+    if mode != "layer":
+        return Streams(network, scheduler_cost(found.operators, options.board)).least
     single = tuple(1 for _ in network.operators)
     if all(operator.reads for operator in network.operators):
         return peaks.Peaks(network).least(single)
@@ -142,6 +162,12 @@ def lowered(graph: Graph, options: Options) -> Lowered:
     own = TENSOR_ALIGNMENT if options.stage else 1
     keep, aligned = "keep-input" in options.extras, CACHE_LINE if "dma" in options.extras else own
     return lower(graph, keep_inputs=keep, input_alignment=aligned, output_alignment=own)
+
+
+def next_bytes(tensor: Tensor, extras: Collection[str]) -> int:
+    """Bytes of the buffer beside the arena that `double-buffer` gives an input: whole cache lines where DMA writes it."""
+    line = CACHE_LINE if "dma" in extras else 1
+    return -(-tensor.bytes // line) * line
 
 
 def replan(planned: Planned, graph: Graph, options: Options, enough: int) -> Planned:
