@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -29,7 +30,10 @@ TENSOR_ALIGNMENT = 16
 """Of all tensors in TFLM's arena."""
 
 TRIED = 2
-"""Candidates that get a full plan, best estimates first."""
+"""Candidates that get a full plan, those of the least bounds first."""
+
+STEEP = 1.25
+"""Where the bound has grown as much over that of fewer operators in patches, still more of them only add overlap."""
 
 WORTHWHILE = 0.99
 """Recomputation gets a plan where the bound of its arena is below this part of the bound without it."""
@@ -60,10 +64,7 @@ def plan_graph(graph: Graph, options: Options) -> Planned:
     Raises PatchError where the patches asked for are impossible.
     """
     if options.schedule == "patch":
-        candidates = list(_patched(graph, options))
-        if not candidates:
-            raise PatchError("--schedule patch: this model has no part that patches could run")
-        return min(_tried(graph, options, candidates, "layer"), key=_arena)
+        return min(_tried(graph, options, "layer"), key=_arena)
     whole = _planned(graph, graph, options, options.schedule)
     if options.macs_budget == 1 or options.schedule == "layer" or is_enough(whole, options):
         return whole
@@ -71,8 +72,7 @@ def plan_graph(graph: Graph, options: Options) -> Planned:
     if peaks.Peaks(whole.lowered.network).edges >= below:
         return whole
     mode = options.schedule if options.input == "whole" else "layer"
-    cut = [c for c in _patched(graph, options) if _macs(c) <= options.macs_budget * _macs(graph)]
-    return min((whole, *_tried(graph, options, cut, mode, below)), key=_arena)
+    return min((whole, *_tried(graph, options, mode, below)), key=_arena)
 
 
 def is_enough(planned: Planned, options: Options) -> bool:
@@ -80,21 +80,24 @@ def is_enough(planned: Planned, options: Options) -> bool:
     return options.minimize != "sram" and (options.sram_limit is None or planned.plan.arena <= options.sram_limit)
 
 
-def _patched(graph: Graph, options: Options) -> Iterator[Graph]:
-    """The graph cut into every grid and depth worth a try, or those that were asked for."""
+def _patched(graph: Graph, options: Options) -> Iterator[Iterator[Graph]]:
+    """The graph cut into every grid worth a try, deeper and deeper, or into the patches that were asked for."""
     if options.patches is not None and options.patch_depth is not None:
-        yield patch(graph, (options.patches, options.patches), options.patch_depth)
+        yield iter([patch(graph, (options.patches, options.patches), options.patch_depth)])
         return
     sides = SIDES if options.patches is None else (options.patches,)
     squares = options.schedule == "patch" or options.input == "pull"
-    grids = tuple((side, side) for side in sides) if squares else STRIPS
+    for grid in tuple((side, side) for side in sides) if squares else STRIPS:
+        yield _deeper(graph, grid, options)
+
+
+def _deeper(graph: Graph, grid: tuple[int, int], options: Options) -> Iterator[Graph]:
     for depth in _worthwhile(graph) if options.patch_depth is None else (options.patch_depth,):
-        for grid in grids:
-            try:
-                yield patch(graph, grid, depth)
-            except PatchError:
-                if options.patches is not None or options.patch_depth is not None:
-                    raise
+        try:
+            yield patch(graph, grid, depth)
+        except PatchError:
+            if options.patches is not None or options.patch_depth is not None:
+                raise
 
 
 def _worthwhile(graph: Graph) -> Iterator[int]:
@@ -107,22 +110,36 @@ def _worthwhile(graph: Graph) -> Iterator[int]:
             yield depth
 
 
-def _tried(graph: Graph, options: Options, candidates: list[Graph], mode: str, below: float = math.inf) -> list[Planned]:
-    """The candidate with the least work that fits, or those of the least arenas; of candidates whose bounds are `below`."""
-    estimated = sorted(((_bound(c, options, mode), _macs(c), number) for number, c in enumerate(candidates)))
-    estimated = [each for each in estimated if each[0] < below]
+def _tried(graph: Graph, options: Options, mode: str, below: float = math.inf) -> list[Planned]:
+    """In patches: the plan with the least work that fits, or those of the least arenas; where their bounds are `below`."""
+    candidates = [each for grid in _patched(graph, options) for each in _bounded(graph, grid, options, mode)]
+    if not candidates and options.schedule == "patch":
+        raise PatchError("--schedule patch: this model has no part that patches could run")
+    estimated = sorted((bound, _macs(c), number) for number, (bound, c) in enumerate(candidates) if bound < below)
     limit = options.sram_limit
     if options.minimize != "sram" and limit is not None:
         fitting = sorted((macs, bound, number) for bound, macs, number in estimated if bound <= limit)
         for _, _, number in fitting[:TRIED]:
-            planned = _planned(graph, candidates[number], options, mode)
+            planned = _planned(graph, candidates[number][1], options, mode)
             if planned.plan.arena <= limit:
                 return [planned]
     plans: list[Planned] = []
     for bound, _, number in estimated[:TRIED]:
         if all(bound < planned.plan.arena for planned in plans):
-            plans.append(_planned(graph, candidates[number], options, mode))
+            plans.append(_planned(graph, candidates[number][1], options, mode))
     return plans
+
+
+def _bounded(graph: Graph, candidates: Iterator[Graph], options: Options, mode: str) -> Iterator[tuple[int, Graph]]:
+    """Those within the budget of work, deeper and deeper, with their bounds, until these are steep."""
+    budget = math.inf if options.schedule == "patch" else options.macs_budget * _macs(graph)
+    least = math.inf
+    for candidate in itertools.takewhile(lambda c: _macs(c) <= budget, candidates):
+        bound = _bound(candidate, options, mode)
+        if bound > STEEP * least:
+            return
+        least = min(least, bound)
+        yield bound, candidate
 
 
 def _arena(planned: Planned) -> int:
