@@ -23,7 +23,7 @@ STARTS = 4
 LIFTED = 2
 FINISHED = 3
 EASY = 1.1  # times the bound: an arena above it shows that what was taken for easy was not
-WORSE = 0.2  # how often a worse order is taken too
+WORSE = 0.2  # how often a worse order is taken too; walks from 1 on take any
 
 Things = list[Order]
 """Units that stay together in an order."""
@@ -39,21 +39,22 @@ class _Tried:
 
 
 def search(
-    found: Sequence[Unit], shared: Sequence[InPlace], moments: Int, enough: int, effort: int, spare: bool
+    found: Sequence[Unit], shared: Sequence[InPlace], moments: Int, enough: int, effort: int, spare: bool, walk: int = 0
 ) -> tuple[Int, int] | None:
     """The lowest offsets found, or the first that end at `enough` or below, in about `effort` placements; and where they end.
 
-    Where there is another form to `spare`, None as soon as the arena is far above what is asked for.
+    Where there is another form to `spare`, None as soon as the arena is far above what is asked for. Every `walk` from 1 on
+    is random in its own way and goes on from any order, however much worse.
     """
     bound = int(moments.max(initial=0))
     alive = [_Alive(unit, moments) for unit in found]
     hard = [index for index, unit in enumerate(alive) if unit.worst > HARD * bound]
     limit = HOPELESS * enough if spare and enough > bound else np.inf
-    best = _Search(Field(found, shared, set(hard)), alive, hard, enough, effort, limit).run()
+    best = _Search(Field(found, shared, set(hard)), alive, hard, enough, effort, limit, walk).run()
     if best is None or best[1] <= max(enough, EASY * bound):
         return best
     everything = list(range(len(found)))
-    other = _Search(Field(found, shared, set(everything)), alive, everything, enough, effort // 2, limit).run()
+    other = _Search(Field(found, shared, set(everything)), alive, everything, enough, effort // 2, limit, walk).run()
     return min(best, other, key=lambda each: each[1]) if other else best
 
 
@@ -67,8 +68,11 @@ class _Alive:
 
 
 class _Search:
-    def __init__(self, field: Field, alive: Sequence[_Alive], hard: Order, enough: int, effort: int, limit: float) -> None:
+    def __init__(
+        self, field: Field, alive: Sequence[_Alive], hard: Order, enough: int, effort: int, limit: float, walk: int
+    ) -> None:
         self.field, self.alive, self.hard, self.enough, self.left, self.limit = field, alive, hard, enough, effort, limit
+        self.random, self.worse = Random(max(walk - 1, 0)), 1.0 if walk else WORSE
         self.easy = sorted(set(range(len(alive))) - set(hard), key=lambda i: (-field.units[i].size, alive[i].birth, i))
         self.largest = max(hard, key=lambda i: field.units[i].size, default=0)
         self.tried: list[_Tried] = []
@@ -89,8 +93,8 @@ class _Search:
         lift = self._lift()
         if any(self._attempt(start.things, lift) for start in self._lowest(LIFTED * (lift > 0))):
             return
-        random, share = Random(0), self.left // STARTS
-        any(self._improve(start, share, random) for start in self._lowest(STARTS))
+        share = self.left // STARTS
+        any(self._improve(start, share) for start in self._lowest(STARTS))
 
     def _lowest(self, count: int) -> list[_Tried]:
         return sorted(self.tried, key=lambda tried: (tried.top, tried.number))[:count]
@@ -112,24 +116,24 @@ class _Search:
             self.found = self.field.fill(self.easy, self.enough, found[0])
         return self.found is not None
 
-    def _improve(self, now: _Tried, effort: int, random: Random) -> bool:
+    def _improve(self, now: _Tried, effort: int) -> bool:
         """A walk from order to order; whether it got there."""
         stop = self.left - effort
         while self.left > stop and self.hard:
             count = len(self.tried)
-            if self._attempt(self._forward(now, random), now.lift):
+            if self._attempt(self._forward(now), now.lift):
                 return True
-            if len(self.tried) > count and (self.tried[-1].top <= now.top or random.random() < WORSE):
+            if len(self.tried) > count and (self.tried[-1].top <= now.top or self.random.random() < self.worse):
                 now = self.tried[-1]
         return False
 
-    def _forward(self, now: _Tried, random: Random) -> Things:
+    def _forward(self, now: _Tried) -> Things:
         """Things that end too high come earlier, each by a random part of the order."""
         allowed, count = max(self.enough, now.top - 1) if len(now.things) < len(self.hard) else self.enough, len(now.things)
         high = [any(now.offsets[i] + self.field.units[i].size > allowed for i in thing) for thing in now.things]
-        rank = [place - (0.4 * count * random.random() + 0.5) * late for place, late in enumerate(high)]
-        if len(now.things) < len(self.hard) and random.random() < WORSE:
-            rank[random.randrange(count)] = random.random() * count
+        rank = [place - (0.4 * count * self.random.random() + 0.5) * late for place, late in enumerate(high)]
+        if len(now.things) < len(self.hard) and self.random.random() < self.worse:
+            rank[self.random.randrange(count)] = self.random.random() * count
         return [now.things[place] for place in sorted(range(count), key=rank.__getitem__)]
 
     def _lift(self) -> int:

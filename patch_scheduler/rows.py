@@ -26,9 +26,17 @@ FORMS: tuple[Form, ...] = ("rings", "mixed", "rows")
 
 
 def plan_rows(
-    network: Network, schedule: Schedule, enough: int = 0, effort: int = PLACEMENTS, forms: Sequence[Form] = FORMS
+    network: Network,
+    schedule: Schedule,
+    enough: int = 0,
+    effort: int = PLACEMENTS,
+    forms: Sequence[Form] = FORMS,
+    walk: int = 0,
 ) -> Plan:
-    """The smallest arena found, or the first of at most `enough` bytes, with the most regular of the `forms` of tensors."""
+    """The smallest arena found, or the first of at most `enough` bytes, with the most regular of the `forms` of tensors.
+
+    `walk`: each number looks for the order of the units in another way.
+    """
     life = lives(network, schedule.events)
     moments = moment_bytes(network, schedule, life)
     bound = int(moments.max(initial=0))
@@ -37,7 +45,7 @@ def plan_rows(
     choices = _choices(network, schedule, life, forms)
     for number, found in enumerate(choices, 1):
         shared, spare = in_place(network, schedule, found), number < len(choices)
-        placed = search(found, shared, moments, enough, effort // 2 if spare else effort, spare)
+        placed = search(found, shared, moments, enough, effort // 2 if spare else effort, spare, walk)
         if placed is not None and (best is None or placed[1] < best[0]):
             best = placed[1], placed[0], found
             if best[0] <= enough:

@@ -23,6 +23,8 @@ ATTEMPTS = 6  # lower and lower peaks, until the rows fit
 MAX_EVENTS = 4000  # networks of images stay below; signals of many thousand rows come in larger blocks
 CLOSE = 1.02  # an arena this near to its bound is not worth another search
 WIDE = 1.05  # where the arena is as far above, higher peaks are worth a search
+MOMENT = 600  # rows whose places can be looked for again
+WALKS = (1, 2, 3, 4)
 HIGHER = (0.5, 0.75)  # on the way from the least peak to the least arena found
 
 
@@ -69,7 +71,7 @@ class Streams:
 
     def smallest(self) -> Found:
         """The least arena found; within it the fastest schedule, or the fewest tables."""
-        schedule, plan = self._least()
+        schedule, plan = self._polished(*self._least())
         faster = self._plan(self._cheapest(plan.arena), plan.arena, PLACEMENTS // 4)
         if faster[1].arena <= plan.arena:
             return faster
@@ -88,6 +90,15 @@ class Streams:
             peak = round(self.least + part * (best[1].arena - self.least))
             best = self._smaller(best, self._few_fused(peak))
         return best
+
+    def _polished(self, schedule: Schedule, plan: Plan) -> Found:
+        """The best of several walks to a plan, where each is a matter of a moment."""
+        if sum(operator.steps for operator in self.network.operators) <= MOMENT:
+            for walk in WALKS:
+                if not plan.optimal:
+                    other = plan_rows(self.network, schedule, forms=FORMS[1:], walk=walk)
+                    plan = min(plan, other, key=lambda each: each.arena)
+        return schedule, plan
 
     def _smaller(self, best: Found | None, cuts: _Cuts) -> Found:
         """The better plan of what was found and of other cuts, unless these are the same."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
+from itertools import groupby
 from typing import NamedTuple
 
 from patch_scheduler import lower_bound
@@ -146,8 +147,9 @@ def _longer(kernels: _Kernels, least: Planned, goal: int, options: Options) -> P
 
 def _quicker(kernels: _Kernels, planned: Planned, goal: int, options: Options) -> Planned:
     """The same events with faster kernels, within a goal that the plan meets."""
-    for share in SHARES:
-        moved = replan(planned, kernels.fitting(planned.graph, _rooms(planned, share * goal), in_step=True), options, goal)
+    graphs = (kernels.fitting(planned.graph, _rooms(planned, share * goal), in_step=True) for share in SHARES)
+    for _, same in groupby(graphs, key=lambda graph: graph.operators):
+        moved = replan(planned, next(same), options, goal)
         if moved.plan.arena <= goal:
             return moved
     return _filled(kernels, planned, goal, options)
