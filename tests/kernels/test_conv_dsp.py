@@ -42,7 +42,7 @@ def add(b: ModelBuilder, rng: np.random.Generator, case: Case) -> int:
     outputs, window = case["outputs"], case.get("window")
     shifts = rng.choice(case.get("shifts", (6, 7, 8)), outputs)
     factors = np.full(outputs, 0.5) if case.get("ties") else rng.uniform(0.5, 1, outputs)
-    scales = factors * 2.0 ** -shifts / 2
+    scales = factors * 2.0**-shifts / 2
     activation = case.get("activation", "NONE")
     zero = case.get("zero", int(rng.integers(-128, 128)))
     shape = (outputs, *(window or ()), case["channels"])

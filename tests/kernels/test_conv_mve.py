@@ -11,6 +11,8 @@ import pytest
 from tests.build import ModelBuilder
 from tests.kernels.mve import ACTIVATIONS, add_convolution, assert_exact, compiled, model
 
+pytestmark = pytest.mark.usefixtures("only_first")
+
 
 def test_pointwise_depths_channels_and_pixels() -> None:
     """Every remainder of 16 values, 4 channels and 4 pixels."""
@@ -60,8 +62,7 @@ def test_shifts_and_ties(depth: int) -> None:
     scales = [2.0**-e for e in range(2, 33)] + [0.75 * 2.0**-e for e in range(1, 10)]
     add = partial(add_convolution, rng=rng, size=(9, 13), channels=depth, outputs=len(scales), ratio=scales)
     layers = [
-        partial(add, zero=zero, activation=act)
-        for zero, act in [(0, "NONE"), (-128, "RELU"), (127, "NONE"), (-5, "RELU6")]
+        partial(add, zero=zero, activation=act) for zero, act in [(0, "NONE"), (-128, "RELU"), (127, "NONE"), (-5, "RELU6")]
     ]
     assert_exact(model(layers), ["conv2d_mve"] * len(layers), samples=3)
 

@@ -6,9 +6,12 @@ import itertools
 from functools import partial
 
 import numpy as np
+import pytest
 
 from tests.build import ModelBuilder
 from tests.kernels.mve import ACTIVATIONS, add_convolution, assert_exact, model
+
+pytestmark = pytest.mark.usefixtures("only_first")
 
 NAME = "depthwise_conv2d_mve"
 
@@ -82,8 +85,17 @@ def test_shifts_and_ties() -> None:
     scales = [2.0**-e for e in range(2, 33)] + [0.75 * 2.0**-e for e in range(1, 10)]
     layers = [
         partial(
-            add_convolution, rng=rng, size=(6, 7), channels=len(scales), outputs=1, window=window, stride=stride, depthwise=True,
-            zero=zero, ratio=scales, activation=activation,
+            add_convolution,
+            rng=rng,
+            size=(6, 7),
+            channels=len(scales),
+            outputs=1,
+            window=window,
+            stride=stride,
+            depthwise=True,
+            zero=zero,
+            ratio=scales,
+            activation=activation,
         )
         for window, stride in [((3, 3), (1, 1)), ((3, 3), (2, 2)), ((5, 5), (1, 1))]
         for zero, activation in [(0, "NONE"), (-128, "RELU"), (-5, "RELU6")]

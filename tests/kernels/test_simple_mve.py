@@ -5,10 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import pytest
 
 from tests.build import ModelBuilder
 from tests.kernels.mve import ACTIVATIONS, assert_exact, compiled, model
 from tflm_mcunet.operators.window import outputs_along
+
+pytestmark = pytest.mark.usefixtures("only_first")
 
 
 def functions(data: bytes) -> set[str]:

@@ -160,7 +160,7 @@ def test_signals_of_many_rows_stream_in_blocks() -> None:
     validate(network, how, where)
     assert len(how.events) < 10_000
     assert where.arena < 2 * network.tensors[0].size
-    assert time.process_time() - start < 15
+    assert time.process_time() - start < 60  # 12 on a quiet machine; a row per event would take many minutes
 
 
 @pytest.mark.parametrize("limited", [False, True])
