@@ -68,27 +68,32 @@ class Streams:
             if all(self.single.settle(network, stage) for stage in stages):
                 break
         self.least = max(least, self.layers.edges)
+        self.tried: set[tuple[Stage, ...]] = set()
 
     def smallest(self) -> Found:
         """The least arena found; within it the fastest schedule, or the fewest tables."""
-        schedule, plan = self._polished(*self._least())
+        schedule, plan = self.tightest()
         faster = self._plan(self._cheapest(plan.arena), plan.arena, PLACEMENTS // 4)
         if faster[1].arena <= plan.arena:
             return faster
         regular = plan_rows(self.network, schedule, plan.arena, PLACEMENTS // 4, FORMS[:-1])
         return schedule, regular if regular.arena <= plan.arena else plan
 
+    def tightest(self) -> Found:
+        """The least arena found."""
+        return self._polished(*self._least())
+
     def _least(self) -> Found:
         """Cuts of the least peak leave gaps between their rows: where these are wide, cuts of higher peaks may need less."""
         best: Found | None = None
-        for cuts in self._tight():
+        for cuts in self._tight(self.least):
             best = self._smaller(best, cuts)
             if best[1].arena <= CLOSE * self.least:
                 return best
         assert best is not None
         for part in HIGHER if best[1].arena > WIDE * self.least else ():
-            peak = round(self.least + part * (best[1].arena - self.least))
-            best = self._smaller(best, self._few_fused(peak))
+            for cuts in self._tight(round(self.least + part * (best[1].arena - self.least))):
+                best = self._smaller(best, cuts)
         return best
 
     def _polished(self, schedule: Schedule, plan: Plan) -> Found:
@@ -101,9 +106,10 @@ class Streams:
         return schedule, plan
 
     def _smaller(self, best: Found | None, cuts: _Cuts) -> Found:
-        """The better plan of what was found and of other cuts, unless these are the same."""
-        if best is not None and cuts.stages == best[0].stages:
+        """The better plan of what was found and of other cuts, unless these were tried."""
+        if best is not None and cuts.stages in self.tried:
             return best
+        self.tried.add(cuts.stages)
         found = self._plan(cuts, 0, forms=FORMS[1:])
         return found if best is None or found[1].arena < best[1].arena else best
 
@@ -118,15 +124,11 @@ class Streams:
                 return found
         return self.smallest()
 
-    def _tight(self) -> Iterator[_Cuts]:
-        """Cuts of the least peak: other stages as small as they get too, which leaves room to place rows, or few fused."""
-        small = (self.single.peak / max(self.least, 1)) ** 4 * _length(self.single.peak)
-        yield self._settled(small, self.least)
-        yield self._few_fused(self.least)
-
-    def _few_fused(self, target: int) -> _Cuts:
-        length = _length(self.single.peak)
-        return self._settled(length * (length > 1), target)
+    def _tight(self, target: int) -> Iterator[_Cuts]:
+        """Cuts within a peak: other stages as small as they get too, which leaves room to place rows, or few fused."""
+        length, weight = _length(self.single.peak), 4 if target == self.least else 1
+        yield self._settled((self.single.peak / max(self.least, 1)) ** weight * length, target)
+        yield self._settled(length * (length > 1), target)
 
     def _settled(self, cost: Float, target: int) -> _Cuts:
         """The cheapest cuts of one row at a time with peaks within the target."""

@@ -3,8 +3,8 @@
     nice python benchmarks/planning/planner.py --out plans.jsonl [--count 1000] [--full 200]
 
 The first `--full` networks go through `schedule(minimize="sram")`. That spends most of its time on making the schedule
-faster within the arena found, so the others take its search for the least arena alone: exact peaks of all stages, the
-cuts with the least peak, every row placed. Results of both are recorded, so that they can be compared.
+faster within the arena found, so the others take its search for the least arena alone, which is the same. Results of both
+are recorded, so that they can be compared.
 """
 
 from __future__ import annotations
@@ -16,22 +16,18 @@ from pathlib import Path
 from absl import app, flags
 from space import sample
 
-from patch_scheduler import Network, plan_rows, schedule, streamed
-from patch_scheduler.cuts import StagePeaks, cheapest, least_peak
+from patch_scheduler import Network, default_cost, schedule
+from patch_scheduler.streams import Streams
 
 OUT = flags.DEFINE_string("out", "plans.jsonl", "file to write or to continue")
 COUNT = flags.DEFINE_integer("count", 1000, "networks")
 FULL = flags.DEFINE_integer("full", 200, "how many of them the whole planner sees too")
-ENOUGH = 1.005  # times the bound: nearer is not searched for
 
 
 def least(network: Network) -> dict[str, int]:
-    """Arena and bound of the streamed schedule with the least peak."""
-    peak = StagePeaks(network).peak
-    bound = least_peak(peak)
-    sizes = (peak / bound) ** 4  # other stages as small as they get too, which leaves room to place rows
-    schedule = streamed(network, cheapest(peak, sizes, bound), (1,) * len(network.operators))
-    return {"arena": plan_rows(network, schedule, round(ENOUGH * bound)).arena, "bound": bound}
+    """Arena and least peak of the streamed schedules."""
+    streams = Streams(network, default_cost(network))
+    return {"arena": streams.tightest()[1].arena, "bound": streams.least}
 
 
 def arena(network: Network, mode: str) -> int:
