@@ -82,10 +82,11 @@ def _targets() -> Iterator[str]:
     from tflm_mcunet import targets
 
     yield "# Boards and cores\n"
-    yield "Bytes of all SRAM banks, of the largest run of adjacent ones (which bounds one arena), and of flash.\n"
-    yield "| target | core | SRAM | in one piece | flash | exports | |\n|---|---|---:|---:|---:|---|---|"
+    yield "Bytes of all SRAM banks, of what one arena may have (the largest run of adjacent banks but what stack, heap and runtime"
+    yield "need), and of flash.\n"
+    yield "| target | core | SRAM | for an arena | flash | exports | |\n|---|---|---:|---:|---:|---|---|"
     for board in map(targets.load, targets.names()):
-        sizes = (board.sram_bytes, board.contiguous_sram_bytes, board.flash_bytes)
+        sizes = (board.sram_bytes, board.arena_bytes, board.flash_bytes)
         figures = " | ".join("" if size is None else f"{size:,}" for size in sizes)
         yield f"| `{board.name}` | {board.core} | {figures} | {', '.join(board.exports)} | {board.description} |"
 

@@ -30,7 +30,7 @@ def limits(target: Target, sram: str | None = None, flash: str | None = None, la
         Error: a limit makes no sense, or a bare core is to be searched for without any.
     """
     found = Limits(
-        _bytes("--sram", sram, target.contiguous_sram_bytes),
+        _bytes("--sram", sram, target.arena_bytes),
         _bytes("--flash", flash, target.flash_bytes),
         None if latency is None else _instructions(latency),
     )

@@ -8,7 +8,7 @@ import pytest
 
 import tflm_mcunet
 from tests.models import small_network
-from tflm_mcunet.fit import DoesNotFit, check_flash, check_sram, unchecked
+from tflm_mcunet.fit import DoesNotFit, check_flash, check_sram, notes, unchecked
 from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.options import Options
 
@@ -98,3 +98,28 @@ def test_the_hint_is_true():
         tflm_mcunet.compile(model, sram=200)
     size = int(str(caught.value).split()[-2])
     assert tflm_mcunet.compile(model, sram=200, io="int8").report["sram"]["arena"] == size
+
+
+def test_what_is_reserved_is_named():
+    with pytest.raises(DoesNotFit) as caught:
+        check_sram((312 << 10) + 1, 7, Options(target="stm32f746", input="pull"), False, arenas())
+    found = "1 more than stm32f746 (319488 bytes of contiguous SRAM beside 8192 kept for stack, heap and runtime: see --sram)"
+    assert found in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "export", "found"),
+    [
+        (
+            "stm32f746",
+            "arduino",
+            ["stm32f746 is not known to arduino's tools: its exports are stm32cube, zephyr, platformio, mbed"],
+        ),
+        ("stm32f746", "zephyr", []),
+        ("stm32f746", "cmake", []),
+        ("stm32f746", None, []),
+        ("cortex-m7", "arduino", []),
+    ],
+)
+def test_exports_that_do_not_know_a_board_are_noted(target, export, found):
+    assert list(notes(Options(target=target, export=export))) == found

@@ -114,7 +114,11 @@ def _add_compilation(command: Any) -> None:
     """How a model is compiled."""
     command.add_argument("--target", metavar="NAME", help="board or core (default: generic, or the core of --on)")
     command.add_argument("--name", metavar="PREFIX", help="prefix of the C symbols (default: the file's name)")
-    command.add_argument("--sram", metavar="BYTES", help="limit of the arena, such as 65536 or 64KB (default: the board's)")
+    command.add_argument(
+        "--sram",
+        metavar="BYTES",
+        help="limit of the arena, such as 65536 or 64KB (default: the board's SRAM but for stack, heap and runtime)",
+    )
     command.add_argument("--minimize", default="latency", choices=MINIMIZE, help="what matters most (default: latency)")
     command.add_argument("--schedule", default="auto", choices=SCHEDULES, help="how operators interleave (default: auto)")
     command.add_argument("--patches", type=_count, metavar="P", help="patch: a grid of P x P (default: searched)")
@@ -267,10 +271,10 @@ def _trace(options: argparse.Namespace) -> Callable[[str], None] | None:
     return (lambda text: print(text, file=sys.stderr)) if options.verbose else None
 
 
-def _note_unchecked(options: Any) -> None:
-    from tflm_mcunet.fit import unchecked
+def _print_notes(options: Options) -> None:
+    from tflm_mcunet.fit import notes
 
-    if note := unchecked(options):
+    for note in notes(options):
         print(f"note: {note}", file=sys.stderr)
 
 
@@ -278,7 +282,7 @@ def compile_model(options: argparse.Namespace) -> None:
     """`compile`: writes the folder and summarises it."""
     compiled = _compiled(options)
     compiled.write(options.out)
-    _note_unchecked(compiled.program.options)
+    _print_notes(compiled.program.options)
     if options.json:
         _print_json(compiled.report)
     else:
@@ -374,7 +378,7 @@ def rewrite_model(options: argparse.Namespace) -> None:
     model, source = load(options.model)
     rewritten = rewrite(model, source, _chosen(options), options.region, options.everything, _trace(options))
     folder = rewritten.write(options.out)
-    _note_unchecked(rewritten.options)
+    _print_notes(rewritten.options)
     if options.json:
         _print_json(rewritten.report)
     else:

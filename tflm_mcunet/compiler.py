@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,9 +16,9 @@ from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels.choice import plan_with_kernels
 from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.operators.base import Unsupported
-from tflm_mcunet.options import Options
+from tflm_mcunet.options import OptionError, Options
 from tflm_mcunet.passes import PASSES, int8_edges, pull_input, remove_dead_channels, rewrite
-from tflm_mcunet.planning import Planned
+from tflm_mcunet.planning import Planned, next_bytes
 from tflm_mcunet.tflite.reader import read
 
 
@@ -70,7 +70,8 @@ def build(
     """
     options = options or Options()
     prefix = options.prefix(source)
-    original = _supported(model, source)
+    original = supported(model, source)
+    options = _fitted(original, options)
     planned = _planned(original, options, trace)
     schedule, plan = planned.schedule, planned.plan
     validate(planned.lowered.network, schedule, plan)
@@ -86,7 +87,7 @@ def build(
     return Program(prefix, options, original, planned, emission)
 
 
-def _supported(model: bytes, source: str) -> Graph:
+def supported(model: bytes, source: str) -> Graph:
     """The graph as read, all of whose operators are supported."""
     try:
         graph = read(model, source)
@@ -97,7 +98,23 @@ def _supported(model: bytes, source: str) -> Graph:
     return graph
 
 
+def _fitted(original: Graph, options: Options) -> Options:
+    """The options with what follows from the model; raises OptionError for extras that its inputs do not have."""
+    inputs = (int8_edges(original) if options.io == "int8" else original).inputs
+    if "camera" in options.extras and (len(inputs[0].shape) != 4 or inputs[0].nhwc[3] not in (1, 3)):
+        shape = "x".join(map(str, inputs[0].shape))
+        raise OptionError(f"--with camera: input 0 ({inputs[0].name}, {shape}) is no picture of 1 or 3 channels")
+    if "double-buffer" not in options.extras:
+        return options
+    return replace(options, beside=sum(next_bytes(tensor, options.extras) for tensor in inputs))
+
+
 def _planned(original: Graph, options: Options, trace: Callable[[str], None] | None = None) -> Planned:
+    return plan_with_kernels(prepared(original, options, trace), options)
+
+
+def prepared(original: Graph, options: Options, trace: Callable[[str], None] | None = None) -> Graph:
+    """The graph as it is scheduled: rewritten by the passes, the rows of its input pulled where the options say so."""
     passes = PASSES if options.dead_channels else tuple(p for p in PASSES if p is not remove_dead_channels)
     graph = rewrite(int8_edges(original) if options.io == "int8" else original, passes, trace)
-    return plan_with_kernels(pull_input(graph) if options.input == "pull" else graph, options)
+    return pull_input(graph) if options.input == "pull" else graph

@@ -12,6 +12,10 @@ MACS_BUDGET = 1.5
 """How much recomputation is worth a hint."""
 
 
+ANYWHERE = "cmake"
+"""The export that is for every board."""
+
+
 class DoesNotFit(Error):
     """The model needs more memory than there is."""
 
@@ -26,7 +30,7 @@ def check_sram(arena: int, lower_bound: int, options: Options, wide: bool, arena
     limit = options.sram_limit
     if limit is None or arena <= limit:
         return
-    where = f"--sram {limit}" if options.sram is not None else f"{options.target} ({limit} bytes of contiguous SRAM)"
+    where = f"--sram {limit}" if options.sram is not None else f"{options.target} ({_room(limit, options)})"
     least = f"the schedule's least possible is {lower_bound}"
     text = f"the model needs an arena of {arena} bytes, {arena - limit} more than {where}; {least}"
     raise DoesNotFit("; ".join([text, *_hint(arena, limit, options, wide, arena_with)]))
@@ -48,6 +52,20 @@ def check_flash(constants: int, code: int, options: Options) -> None:
     fits_outside = external is not None and constants <= external.bytes and code <= (board.flash_bytes or code)
     remedy = "--with external-weights fits" if fits_outside else "take a smaller model, or a board with more flash"
     _check_room(constants, code, board.flash_bytes, f"the flash of {options.target}", remedy)
+
+
+def _room(limit: int, options: Options) -> str:
+    kept = f" beside {options.reserved} kept for stack, heap and runtime: see --sram" if options.reserved else ""
+    return f"{limit} bytes of contiguous SRAM{kept}"
+
+
+def notes(options: Options) -> Iterator[str]:
+    """What a user should know of a compilation that succeeded, a sentence each."""
+    board, ecosystem = options.board, options.export
+    if ecosystem is not None and board.exports and ecosystem not in (*board.exports, ANYWHERE):
+        yield f"{board.name} is not known to {ecosystem}'s tools: its exports are {', '.join(board.exports)}"
+    if (note := unchecked(options)) is not None:
+        yield note
 
 
 def unchecked(options: Options) -> str | None:
@@ -92,7 +110,7 @@ def _others(options: Options, wide: bool) -> Iterator[tuple[str, Options]]:
         free = replace(free, io="int8")
         yield flags, free
     if options.input == "whole":
-        extras = tuple(extra for extra in options.extras if extra != "tflm")
-        yield f"{flags} --input pull".strip(), replace(free, input="pull", macs_budget=1.0, extras=extras)
+        extras = tuple(extra for extra in options.extras if extra not in ("tflm", "double-buffer"))
+        yield f"{flags} --input pull".strip(), replace(free, input="pull", macs_budget=1.0, extras=extras, beside=0)
         if options.macs_budget < MACS_BUDGET:
             yield f"{flags} --macs-budget {MACS_BUDGET}".strip(), replace(free, macs_budget=MACS_BUDGET)

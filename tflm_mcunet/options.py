@@ -13,7 +13,7 @@ SCHEDULES = ("auto", "layer", "patch", "stream")
 INPUTS = ("whole", "pull")
 EDGES = ("model", "int8")
 EXPORTS = ("arduino", "mbed", "stm32cube", "zephyr", "platformio", "espidf", "cmake", "make")
-EXTRAS = ("keep-input", "dma", "external-weights", "hooks", "self-test", "camera", "tflm")
+EXTRAS = ("keep-input", "double-buffer", "dma", "external-weights", "hooks", "self-test", "camera", "tflm")
 
 _WORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register restrict
@@ -42,7 +42,7 @@ class Options:
     Attributes:
         target: a name from `tflm-mcunet targets`.
         name: prefix of all public C symbols; None takes it from the model's file name.
-        sram: limit of the arena in bytes; None means that of the target.
+        sram: limit of the arena in bytes; None means what the target has but for what is reserved.
         minimize: latency, sram or flash.
         schedule: `layer` finishes every operator before the next, `stream` computes rows when they are needed, `patch` cuts the
             first operators into patches as MCUNetV2 does, `auto` chooses.
@@ -55,6 +55,7 @@ class Options:
         dead_channels: remove channels that are proved constant, or that nobody reads.
         extras: some of EXTRAS, which firmware may ask for (docs/guides/firmware.md).
         stage: an operator of TFLM's (`rewrite`): the C is given the arena; inputs and outputs are aligned as TFLM aligns tensors.
+        beside: bytes of SRAM that the generated code takes beside its arena; `build` fills it in.
     """
 
     target: str = "generic"
@@ -71,6 +72,7 @@ class Options:
     dead_channels: bool = True
     extras: tuple[str, ...] = ()
     stage: bool = False
+    beside: int = 0
     board: targets.Target = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -87,6 +89,8 @@ class Options:
             raise OptionError("--with camera: rows of a camera need --input pull")
         if "tflm" in self.extras and self.input == "pull":
             raise OptionError("--with tflm: TFLM's interface has whole inputs; leave out --input pull")
+        if "double-buffer" in self.extras and self.input == "pull":
+            raise OptionError("--with double-buffer: an input that is pulled has no buffer; leave out --input pull")
         if self.name is not None and (not re.fullmatch(r"[A-Za-z_]\w*", self.name, re.ASCII) or _reserved(self.name.lower())):
             raise OptionError(f"--name {self.name}: not a C identifier, or one that C, the kernels or exports use")
         for name, least in (("patches", 2), ("patch_depth", 1), ("macs_budget", 1.0)):
@@ -101,7 +105,14 @@ class Options:
     @property
     def sram_limit(self) -> int | None:
         """The arena must not be larger than this; None where nothing limits it."""
-        return self.board.contiguous_sram_bytes if self.sram is None else self.sram
+        room = self.board.arena_bytes
+        return room - self.beside if self.sram is None and room is not None else self.sram
+
+    @property
+    def reserved(self) -> int:
+        """Bytes of the target's SRAM that are kept free of the arena: for stack, heap, runtime, and what is beside the arena."""
+        limited = self.sram is None and self.board.sram is not None
+        return self.board.reserved_bytes + self.beside if limited else 0
 
     def prefix(self, source: str) -> str:
         """The C prefix for a model from a file called `source`."""

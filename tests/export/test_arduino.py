@@ -49,6 +49,14 @@ def test_the_archive_holds_the_folder(tmp_path):
     assert packed == {name: content for name, content in written.items() if name.name not in ("tiny.zip", "report.json")}
 
 
+@pytest.mark.parametrize(("board", "section"), [("portenta-h7", ".dtcm"), ("nano33ble", None)])
+def test_the_readme_names_the_section_of_faster_memory(board, section, tmp_path):
+    small("arduino", tmp_path, target=board)
+    text = (tmp_path / "README.md").read_text()
+    line = f'#define TINY_ARENA_ATTRIBUTES __attribute__((section("{section}")))'
+    assert (line in text) == ("TINY_ARENA" in text) == (section is not None)
+
+
 def test_lint_finds_what_is_wrong(tmp_path):
     small("arduino", tmp_path / "tiny")
     properties = tmp_path / "tiny/library.properties"

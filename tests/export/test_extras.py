@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 import tflm_mcunet
+from tests.build import ModelBuilder
 from tests.export.projects import STUBS, answer, needs_cross, needs_qemu, ramp, run, small
 from tests.export.test_run import stm32_run
+from tests.models import small_network
 from tflm_mcunet.codegen.emit import kernel_folder
+from tflm_mcunet.compiled import Compiled
 from tflm_mcunet.errors import Error
 
 SHARED = Path(__file__).parents[3] / "shared" / "models"
@@ -31,7 +34,9 @@ def test_default_code_holds_none_of_it(tmp_path):
     compiled = small(None, tmp_path)
     text = "".join(compiled.files.values()).lower()
     assert not [
-        word for word in ("yield", "hook", "profile", "tiny_weights", "camera", "self_test", "interpreter") if word in text
+        word
+        for word in ("yield", "hook", "tiny_next", "taken", "profile", "tiny_weights", "camera", "self_test", "interpreter")
+        if word in text
     ]
     assert set(compiled.contents) == set(compiled.files)
 
@@ -60,6 +65,50 @@ def test_kept_inputs_are_still_there(schedule, tmp_path):
     }
     """
     assert host(tmp_path / "kept", program) == f"{expected} 0\n" * 2
+
+
+@needs_host
+@pytest.mark.parametrize("extras", [(), ("dma",)])
+@pytest.mark.parametrize("schedule", ["layer", "stream"])
+def test_the_next_input_may_be_written_while_the_network_runs(schedule, extras, tmp_path):
+    compiled = small(None, tmp_path, schedule=schedule, extras=("double-buffer", "self-test", *extras))
+    rng = np.random.default_rng(7)
+    frames = [rng.integers(-128, 128, compiled.program.graph.inputs[0].shape, dtype=np.int8) for _ in range(3)]
+    data = ", ".join(str(value) for frame in frames for value in frame.reshape(-1))
+    program = f"""
+    #include "tiny.h"
+    #include "tiny_self_test.h"
+    static const signed char frames[3][TINY_INPUT_0_BYTES] = {{{data}}};
+    static int next;
+    void taken(void);
+    void taken(void) {{ memcpy(tiny_input(0), frames[next++ % 3], TINY_INPUT_0_BYTES); }}
+    int main(void)
+    {{
+        taken();
+        for (int round = 0; round < 3; ++round) {{
+            tiny_invoke();
+            printf("%d %d|", ((const signed char *)tiny_output(0))[0], ((const signed char *)tiny_output(0))[1]);
+        }}
+        printf("%d %d", tiny_self_test(), (int)((size_t)tiny_input(0) % 32));
+        return 0;
+    }}
+    """
+    outputs = ["{} {}|".format(*compiled.run(frame)[0].reshape(-1)) for frame in frames]
+    assert host(tmp_path, program, "-Wno-missing-braces", "-DTINY_INPUT_TAKEN=taken").startswith("".join(outputs) + "0 ")
+    if extras:
+        assert host(tmp_path, program, "-Wno-missing-braces", "-DTINY_INPUT_TAKEN=taken").endswith(" 0")
+    line = 32 if extras else 1
+    assert compiled.report["sram"]["static"] == -(-frames[0].nbytes // line) * line
+
+
+def test_buffers_beside_the_arena_count_on_boards_alone():
+    whole, doubled = (small_on_board(extras=extras).report["verdict"]["sram"] for extras in ((), ("double-buffer",)))
+    assert (doubled["limit"], doubled["reserved"]) == (whole["limit"] - 90, whole["reserved"] + 90)
+    assert small_on_board(extras=("double-buffer",), sram=4096).report["verdict"]["sram"]["limit"] == 4096
+
+
+def small_on_board(**options: object) -> Compiled:
+    return tflm_mcunet.compile(small_network(), target="stm32f746", **options)  # type: ignore[arg-type]
 
 
 @needs_host
@@ -284,13 +333,26 @@ def test_the_facade_compiles_without_a_standard_library(tmp_path):
 
 @pytest.mark.parametrize(
     ("extras", "input", "reason"),
-    [(("camera",), "whole", "--input pull"), (("tflm",), "pull", "leave out"), (("x",), "whole", "choose some")],
+    [
+        (("camera",), "whole", "--input pull"),
+        (("tflm",), "pull", "leave out"),
+        (("double-buffer",), "pull", "leave out"),
+        (("x",), "whole", "choose some"),
+    ],
 )
 def test_extras_that_make_no_sense(extras, input, reason):
-    from tests.models import small_network
-
     with pytest.raises(Error, match=reason):
         tflm_mcunet.compile(small_network(), extras=extras, input=input)
+
+
+@pytest.mark.parametrize("shape", [(1, 12), (1, 4, 4, 2)])
+def test_a_camera_is_refused_where_the_input_is_no_picture(shape):
+    b = ModelBuilder()
+    x = b.input(shape)
+    outputs = [b.tensor(shape, scale=0.5, zero_point=3)]
+    b.operator("RELU", [x], outputs)
+    with pytest.raises(Error, match=r"--with camera: input 0 \(.*, 1x.*\) is no picture of 1 or 3 channels"):
+        tflm_mcunet.compile(b.build(outputs), extras=("camera",), input="pull")
 
 
 @pytest.mark.slow

@@ -82,6 +82,7 @@ def test_snippets_compile(section, tmp_path):
     (tmp_path / "snippet.c").write_text('#include "board.h"\n#include "model.h"\n#include "other.h"\n' + "\n".join(snippets))
     defines = ["-DMODEL_PROFILE"] if "PROFILE" in heading else []
     defines += ["-DMODEL_EXTERNAL_ARENA", "-DOTHER_EXTERNAL_ARENA"] if "share one arena" in heading else []
+    defines += ["-DMODEL_INPUT_TAKEN=take_next"] if "double-buffer" in extras else []
     defines += ["-DMODEL_YIELD=feed_watchdog", "-DMODEL_YIELD_STEPS=4"] if "watchdog" in heading else []
     for source in sorted(tmp_path.glob("*.c")):
         unused = ["-Wno-unused-function", "-Wno-missing-prototypes"] if source.name == "snippet.c" else []

@@ -59,13 +59,15 @@ def test_pack_text_is_escaped(tmp_path):
     assert b"a&lt;b&gt;&amp;c.tflite" in compiled.contents["tflm_mcunet.a_b_c.pdsc"]
 
 
-@pytest.mark.parametrize(("board", "home"), [("stm32h743", "dtcm"), ("stm32f746", "dtcm"), ("stm32f412", None)])
-def test_notes_on_memory_name_the_boards_banks(board, home, tmp_path):
+@pytest.mark.parametrize("board", ["stm32h743", "stm32f746", "stm32n6", "stm32f412", "stm32l4r5"])
+def test_notes_on_memory_name_the_boards_banks(board, tmp_path):
     small("stm32cube", tmp_path, target=board, extras=("external-weights",))
     notes = (tmp_path / "MEMORY.md").read_text()
+    home = {"stm32f412": None, "stm32l4r5": None}.get(board, "dtcm")
     assert (f'section(".{home}")' in notes) if home else ("ORIGIN = 0x2" not in notes and "Nothing needs to be written" in notes)
     for bank in targets.load(board).sram:
-        assert f"| {bank.name} | 0x{bank.origin:08X} | {bank.bytes // 1024} KB |" in notes
+        names = f"{bank.region or ''} | {bank.section or ''}"
+        assert f"| {bank.name} | 0x{bank.origin:08X} | {bank.bytes // 1024} KB | {names} |" in notes
     assert "--only-section=.tiny_weights" in notes
     assert ("QSPI (r) : ORIGIN = 0x90000000, LENGTH = 16384K" in notes) == (board == "stm32f746")
 

@@ -45,7 +45,7 @@ def test_make_takes_inputs_from_a_file(tmp_path):
 
 
 @needs_qemu
-@pytest.mark.parametrize("extras", [("self-test",), ("self-test", "hooks", "dma")])
+@pytest.mark.parametrize("extras", [("self-test",), ("self-test", "hooks", "dma"), ("self-test", "double-buffer", "keep-input")])
 def test_stm32cube_runs_on_an_stm32f405(extras, tmp_path):
     compiled = small("stm32cube", tmp_path, target="stm32f446", extras=extras)
     text = stm32_run(tmp_path, "tiny")

@@ -7,6 +7,7 @@ import pytest
 from tflm_mcunet import targets
 from tflm_mcunet.errors import Error
 from tflm_mcunet.execute import cores
+from tflm_mcunet.options import Options
 
 
 @pytest.mark.parametrize("name", targets.names())
@@ -87,6 +88,26 @@ def test_boards_name_the_exports_that_know_them():
     assert all(board.exports and set(board.exports) <= set(EXPORTS) for board in boards)
     assert {export for board in boards for export in board.exports} == set(EXPORTS)
     assert targets.load("stm32f746").external_flash.origin == 0x9000_0000
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_boards_keep_sram_for_stack_heap_and_runtime(name):
+    target = targets.load(name)
+    if target.sram is None:
+        assert target.reserved_bytes == 0
+        assert target.arena_bytes is None
+    else:
+        assert 8 * 1024 <= target.reserved_bytes < target.contiguous_sram_bytes
+        assert Options(target=name).sram_limit == target.arena_bytes == target.contiguous_sram_bytes - target.reserved_bytes
+        assert Options(target=name, sram=target.sram_bytes).sram_limit == target.sram_bytes
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_banks_of_a_region_hold_the_same_sections(name):
+    banks = targets.load(name).sram or ()
+    for region in {bank.region for bank in banks if bank.region}:
+        assert len({bank.section for bank in banks if bank.region == region}) == 1
+    assert len({bank.region for bank in banks if bank.section == ".bss"}) <= 1
 
 
 @pytest.mark.parametrize("name", targets.names())

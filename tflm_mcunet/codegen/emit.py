@@ -19,6 +19,7 @@ from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Array, Graph, Tensor
 from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.source import Source
+from tflm_mcunet.planning import next_bytes
 
 MAX_PLACE = (1 << 16) - 1
 
@@ -96,7 +97,7 @@ def emit(
         "stage": stage,
         "large": LARGE,
         "arena_bytes": max(1, plan.arena),
-        "inputs": [writer.interface(t) for t in graph.inputs],
+        "inputs": [writer.interface(t) | {"next_bytes": next_bytes(t, extras)} for t in graph.inputs],
         "pulled": any(isinstance(op, Source) for op in lowered.operators),
         "outputs": outputs,
         "operators": operators,

@@ -28,7 +28,10 @@ def files(project: Project) -> dict[str, bytes]:
         }
     )
     if "camera" in project.features:
-        library["examples/Camera/Camera.ino"] = project.render("arduino/camera.ino.j2", channels=project.channels)
+        rows, columns, channels = project.picture
+        library["examples/Camera/Camera.ino"] = project.render(
+            "arduino/camera.ino.j2", rows=rows, columns=columns, channels=channels
+        )
     packed = archive({f"{name}/{path}": content for path, content in library.items()})
     return {**library, f"{name}.zip": packed}
 

@@ -72,8 +72,8 @@ class Project:
     outputs: tuple[Edge, ...]
     features: frozenset[str]
     """Of the options: "pull" and the extras; "stages" where this is no network but stages for TFLM's interpreter."""
-    channels: int
-    """Of input 0, where it is a picture."""
+    picture: tuple[int, ...]
+    """Rows, columns and channels of input 0, where it is one; else empty."""
 
     @classmethod
     def of(cls, compiled: Compiled, sources: Mapping[str, str]) -> Project:
@@ -89,7 +89,7 @@ class Project:
             inputs=tuple(map(Edge.of, program.graph.inputs)),
             outputs=tuple(map(Edge.of, program.graph.outputs)),
             features=frozenset(program.options.extras) | ({"pull"} if compiled.pulled else set()),
-            channels=program.graph.inputs[0].nhwc[3] if len(program.graph.inputs[0].shape) == 4 else 1,
+            picture=program.graph.inputs[0].nhwc[1:] if len(program.graph.inputs[0].shape) == 4 else (),
         )
 
     @classmethod
@@ -106,7 +106,7 @@ class Project:
             inputs=tuple(map(Edge.of, programs[0].graph.inputs)),
             outputs=tuple(map(Edge.of, programs[0].graph.outputs)),
             features=frozenset(rewritten.options.extras) | {"stages"},
-            channels=1,
+            picture=(),
         )
 
     @property

@@ -42,7 +42,7 @@ SUPPLIER_BYTES = 12
 
 def _static(program: Program) -> int:
     """Bytes of .data and .bss outside the arena."""
-    return SUPPLIER_BYTES if program.options.input == "pull" else 0
+    return program.options.beside + (SUPPLIER_BYTES if program.options.input == "pull" else 0)
 
 
 def _stages(program: Program) -> list[dict[str, Any]]:

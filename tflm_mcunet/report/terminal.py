@@ -33,6 +33,8 @@ def summary(report: Mapping[str, Any], headline: str) -> None:
     proof = f"{gap:,} above the lower bound, {bound:,}" if gap else "proved least for this schedule"
     print(f"  arena    {sram['arena']:>12,} bytes of SRAM ({proof})")
     print(f"  weights  {flash['weights']:>12,} bytes of flash")
+    if report["verdict"]["sram"]["limit"] is not None or report["verdict"]["flash"]["limit"] is not None:
+        print(f"  verdict  {sentence(report['verdict'], report['target'])}")
     work = f"  work     {report['macs']:>12,} MACs in {len(report['operators'])} operators"
     print(f"{work}, {report['macs_executed']:,} executed" if report["macs_executed"] != report["macs"] else work)
     estimate = report["estimate"]
@@ -45,7 +47,6 @@ def summary(report: Mapping[str, Any], headline: str) -> None:
 def analysis(report: Mapping[str, Any], measured: Mapping[str, Any] | None = None) -> None:
     """The whole report, with the instructions of every operator where they were measured."""
     summary(report, f"{report['model']} for {report['target']}")
-    print(f"  verdict  {sentence(report['verdict'], report['target'])}")
     figures = ["MACs", "est. instructions", *["instructions"] * (measured is not None), "SRAM", "weights"]
     table = _table("#", "operator", "output", "details", *figures, "")
     for number, op in enumerate(report["operators"]):
@@ -162,8 +163,7 @@ def front_table(points: Iterable[Point]) -> None:
     """The front of SRAM against work."""
     table = _table("schedule", "arena", "MACs executed", "MACs recomputed", "instructions (estimated)")
     for p in points:
-        instructions = "" if p.instructions is None else f"{p.instructions:,}"
-        table.add_row(p.schedule, f"{p.arena:,}", f"{p.macs_executed:,}", f"{p.macs_recomputed:,}", instructions)
+        table.add_row(p.schedule, f"{p.arena:,}", f"{p.macs_executed:,}", f"{p.macs_recomputed:,}", f"{p.instructions:,}")
     _print(table, right={"arena", "MACs executed", "MACs recomputed", "instructions (estimated)"})
 
 

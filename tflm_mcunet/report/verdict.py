@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tflm_mcunet.options import Options
-from tflm_mcunet.targets import MemoryBank, Target
+from tflm_mcunet.targets import Target
 
 
 def verdict(options: Options, arena: int, flash: int) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def verdict(options: Options, arena: int, flash: int) -> dict[str, Any]:
         arena: bytes of the arena; flash: bytes of constants, and of code where it is known.
     """
     board = options.board
-    sram = {**_need(arena, options.sram_limit), "banks": list(_banks(board, arena))}
+    sram = {**_need(arena, options.sram_limit), "reserved": options.reserved, "banks": list(_banks(board, arena))}
     need = _need(flash, board.flash_bytes)
     return {"fits": all(_spare(part) >= 0 for part in (sram, need)), "sram": sram, "flash": need}
 
@@ -32,21 +32,12 @@ def _spare(part: dict[str, Any]) -> int:
 def _banks(board: Target, arena: int) -> Iterator[dict[str, Any]]:
     """All banks by address, the arena filling the largest run of adjacent ones from its start."""
     left = arena
-    run = {bank.name for bank in _largest_run(board)}
+    largest = max(board.runs, key=lambda run: sum(bank.bytes for bank in run), default=[])
+    run = {bank.name for bank in largest}
     for bank in sorted(board.sram or (), key=lambda bank: bank.origin):
         used = min(left, bank.bytes) if bank.name in run else 0
         left -= used
         yield {"name": bank.name, "bytes": bank.bytes, "used": used}
-
-
-def _largest_run(board: Target) -> list[MemoryBank]:
-    runs: list[list[MemoryBank]] = [[]]
-    for bank in sorted(board.sram or (), key=lambda bank: bank.origin):
-        if runs[-1] and runs[-1][-1].origin + runs[-1][-1].bytes == bank.origin:
-            runs[-1].append(bank)
-        else:
-            runs.append([bank])
-    return max(runs, key=lambda run: sum(bank.bytes for bank in run))
 
 
 def sentence(found: dict[str, Any], target: str) -> str:
@@ -56,7 +47,9 @@ def sentence(found: dict[str, Any], target: str) -> str:
     ]
     if not parts:
         return f"{target} limits no memory"
+    reserved = found["sram"]["reserved"]
+    kept = f"; {reserved:,} bytes of SRAM are kept for stack, heap and runtime" if reserved else ""
     if found["fits"]:
-        return f"fits {target}, with {' and '.join(f'{spare:,} bytes of {name}' for name, spare in parts)} to spare"
+        return f"fits {target}, with {' and '.join(f'{spare:,} bytes of {name}' for name, spare in parts)} to spare{kept}"
     missing = " and ".join(f"{-spare:,} bytes of {name}" for name, spare in parts if spare < 0)
-    return f"does not fit {target}: {missing} are missing"
+    return f"does not fit {target}: {missing} are missing{kept}"

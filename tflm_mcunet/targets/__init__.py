@@ -1,9 +1,11 @@
 """Boards and cores that models are compiled for: one TOML file each, read when it is asked for.
 
 A file holds `description`, `core`, `features`, and for a board `clock_hz`, `flash_kb` and the table `sram`: the banks that
-can hold data, by name, each with its address `origin`, its size `kb` in units of 1,024 bytes and, where it is known, the
-`region` that vendors' linker scripts put it into; further `exports`, the
-ecosystems that support it, and the table `external_flash` (`origin`, `kb`) where the board has one that is mapped into memory.
+can hold data, by name, each with its address `origin`, its size `kb` in units of 1,024 bytes and, where they are known, the
+`region` of vendors' linker scripts that it is in and the `section` that they put there, `.bss` being all that has none of its
+own; `reserved_kb`, what stack, heap and runtime of the usual ecosystem need of the SRAM; further `exports`, the ecosystems that
+support it, the usual one first, and the table `external_flash` (`origin`, `kb`) where the board has one that is mapped into
+memory.
 A bare core has no memory and so no limits. `features`: `dsp` (Armv7E-M SIMD), `fpu`, `mve` (Helium), `cache` (data and
 instructions), `external-flash` (weights are read over a bus).
 """
@@ -22,7 +24,7 @@ CORES = ("generic", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cor
 FEATURES = ("dsp", "fpu", "mve", "cache", "external-flash")
 
 _FOLDER = Path(__file__).parent
-_KEYS = {"description", "core", "clock_hz", "flash_kb", "features", "sram", "external_flash", "exports"}
+_KEYS = {"description", "core", "clock_hz", "flash_kb", "features", "sram", "reserved_kb", "external_flash", "exports"}
 
 
 class TargetError(Error):
@@ -31,12 +33,18 @@ class TargetError(Error):
 
 @dataclass(frozen=True)
 class MemoryBank:
-    """A piece of SRAM for data: first address, size in bytes, and the region of vendors' linker scripts that it is, or is in."""
+    """A piece of SRAM for data: first address, size in bytes, and what vendors' linker scripts make of it.
+
+    Attributes:
+        region: that it is, or is in.
+        section: of data that they put there; `.bss` is all that has no section of its own.
+    """
 
     name: str
     origin: int
     bytes: int
     region: str | None = None
+    section: str | None = None
 
     @property
     def end(self) -> int:
@@ -54,6 +62,7 @@ class Target:
         description: one line for people.
         clock_hz: the highest clock of the core, or None.
         sram: banks for data in the order of the file, the fastest first where they differ; None where nothing limits it.
+        reserved_bytes: of the SRAM, for stack, heap and runtime.
         flash_bytes: memory for code and weights, or None where nothing limits it.
         features: some of FEATURES.
         external_flash: flash outside the chip, where it is mapped into memory.
@@ -65,6 +74,7 @@ class Target:
     description: str
     clock_hz: int | None = None
     sram: tuple[MemoryBank, ...] | None = None
+    reserved_bytes: int = 0
     flash_bytes: int | None = None
     features: frozenset[str] = frozenset()
     external_flash: MemoryBank | None = None
@@ -77,10 +87,16 @@ class Target:
 
     @property
     def contiguous_sram_bytes(self) -> int | None:
-        """Size of the largest run of adjacent banks, which bounds one arena, or None where nothing limits it."""
+        """Size of the largest run of adjacent banks, or None where nothing limits it."""
         if self.sram is None:
             return None
         return max((sum(bank.bytes for bank in run) for run in self.runs), default=0)
+
+    @property
+    def arena_bytes(self) -> int | None:
+        """What one arena may take, or None where nothing limits it: the largest run of adjacent banks but what is reserved."""
+        size = self.contiguous_sram_bytes
+        return None if size is None else size - self.reserved_bytes
 
     @property
     def runs(self) -> list[list[MemoryBank]]:
@@ -128,14 +144,17 @@ def _parse(name: str, fields: dict[str, Any]) -> Target:
         core=fields["core"],
         description=fields["description"],
         clock_hz=fields.get("clock_hz"),
-        sram=None
-        if banks is None
-        else tuple(MemoryBank(key, bank["origin"], bank["kb"] * 1024, bank.get("region")) for key, bank in banks.items()),
+        sram=None if banks is None else tuple(_bank(key, bank) for key, bank in banks.items()),
+        reserved_bytes=fields.get("reserved_kb", 0) * 1024,
         flash_bytes=fields["flash_kb"] * 1024 if "flash_kb" in fields else None,
         features=features,
         external_flash=None if external is None else MemoryBank("external-flash", external["origin"], external["kb"] * 1024),
         exports=tuple(fields.get("exports", ())),
     )
+
+
+def _bank(name: str, fields: dict[str, Any]) -> MemoryBank:
+    return MemoryBank(name, fields["origin"], fields["kb"] * 1024, fields.get("region"), fields.get("section"))
 
 
 def as_dict(target: Target) -> dict[str, Any]:
@@ -147,6 +166,8 @@ def as_dict(target: Target) -> dict[str, Any]:
         "clock_hz": target.clock_hz,
         "sram": target.sram_bytes,
         "contiguous_sram": target.contiguous_sram_bytes,
+        "reserved_sram": target.reserved_bytes,
+        "banks": [vars(bank) for bank in target.sram or ()],
         "flash": target.flash_bytes,
         "features": sorted(target.features),
         "exports": list(target.exports),
