@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any
 
+from patch_scheduler import validate
+from tflm_mcunet.compiler import prepared, supported
+from tflm_mcunet.cost import load
 from tflm_mcunet.errors import Error
+from tflm_mcunet.graph import Graph
+from tflm_mcunet.kernels.choice import plan_with_kernels, recomputed_with_kernels
 from tflm_mcunet.options import Options
+from tflm_mcunet.planning import Planned
 
-BUDGETS = (1.1, 1.3, 2.0)
+BUDGETS = (2.0, 1.3, 1.1)
 """Multiples of the model's work that recomputation may cost."""
 
 LIMITS = 6
@@ -19,71 +24,106 @@ LIMITS = 6
 UNLIMITED = 1 << 40
 """More SRAM than any board has."""
 
+NEAR = 1.001
+"""A schedule this near to the fastest one needs no faster one beside it."""
+
+WHOLE = ("layer", "stream")
+"""Schedules that compute nothing twice."""
+
 
 @dataclass(frozen=True)
 class Point:
-    """One schedule: bytes of arena, multiply-accumulates executed and done again, estimated instructions if there are."""
+    """One schedule: bytes of arena, multiply-accumulates executed and done again, estimated instructions."""
 
     schedule: str
     arena: int
     macs_executed: int
     macs_recomputed: int
-    instructions: int | None
+    instructions: int
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
         return asdict(self)
 
 
-def front(model: bytes, source: str, options: Options, run: Callable[..., Iterable[Any]] = map) -> list[Point]:
-    """The schedules that no other beats in both arena and work, the smallest arena first. Limits in `options` are ignored.
+def front(model: bytes, source: str, options: Options) -> list[Point]:
+    """The schedules that no other beats in both arena and work, the smallest arena first. Limits in `options` are ignored."""
+    graph = prepared(supported(model, source), options)
+    return front_above(graph, options, {way: least_plan(graph, options, way) for way in WHOLE})
 
-    `run` is `map`, or that of a pool of processes.
-    """
-    points = sorted(_points(model, source, options, run), key=lambda p: (p.arena, _work(p)))
+
+def least_plan(graph: Graph, options: Options, schedule: str) -> Planned:
+    """The least arena that a schedule reaches without computing anything twice, but for patches; raises PatchError."""
+    return _checked(plan_with_kernels(graph, replace(_free(options), schedule=schedule, minimize="sram")))
+
+
+def front_above(graph: Graph, options: Options, least: Mapping[str, Planned]) -> list[Point]:
+    """The front of a graph from the compiler's passes, given the least arenas of schedules that compute nothing twice."""
+    points = [_point(plan, options, f"least, by {way}") for way, plan in least.items()]
+    points += _recomputing(graph, options, min(plan.plan.lower_bound for plan in least.values()))
+    points += _within(graph, options, min(plan.plan.arena for plan in least.values()))
+    return _unbeaten(points)
+
+
+def _within(graph: Graph, options: Options, least: int) -> Iterator[Point]:
+    """The fastest schedules within arenas above the least one, until more memory would gain nothing."""
+    fastest = _fastest(graph, options, "layer", UNLIMITED)
+    yield fastest
+    for step in range(1, LIMITS + 1):
+        limit = round(least * (fastest.arena / least) ** (step / (LIMITS + 1)))
+        point = _fastest(graph, options, "auto", limit)
+        if point.arena <= limit:
+            yield point
+            if point.instructions <= NEAR * fastest.instructions:
+                return
+
+
+def _recomputing(graph: Graph, options: Options, bound: int) -> Iterator[Point]:
+    """The least arenas within budgets of work; a plan that needs less than its budget is that of lower budgets too."""
+    work = sum(op.macs for op in graph.operators)
+    share = max(BUDGETS) + 1
+    for budget in BUDGETS:
+        if budget < share:
+            plan = recomputed_with_kernels(graph, replace(_free(options), minimize="sram", macs_budget=budget), bound)
+            if plan is None:
+                return
+            share = 1 + plan.macs_recomputed / max(work, 1)
+            yield _point(_checked(plan), options, f"recomputing up to {budget:g}x")
+
+
+def _fastest(graph: Graph, options: Options, schedule: str, limit: int) -> Point:
+    chosen = replace(_free(options), schedule=schedule, minimize="latency", sram=limit)
+    name = "fastest" if limit == UNLIMITED else f"fastest within {limit:,}"
+    return _point(_checked(plan_with_kernels(graph, chosen)), options, name)
+
+
+def _free(options: Options) -> Options:
+    return replace(options, schedule="auto", sram=UNLIMITED, patches=None, patch_depth=None, macs_budget=1.0)
+
+
+def _checked(planned: Planned) -> Planned:
+    validate(planned.lowered.network, planned.schedule, planned.plan)
+    return planned
+
+
+def _point(planned: Planned, options: Options, schedule: str) -> Point:
+    operators, model = planned.lowered.operators, load(options.board)
+    blocks = zip(operators, planned.schedule.block, strict=True)
+    return Point(
+        schedule,
+        planned.plan.arena,
+        sum(op.macs_executed for op in operators),
+        planned.macs_recomputed,
+        sum(round(model.estimate(op, block).instructions) for op, block in blocks),
+    )
+
+
+def _unbeaten(points: Iterable[Point]) -> list[Point]:
     best: list[Point] = []
-    for point in points:
-        if not best or _work(point) < _work(best[-1]):
+    for point in sorted(points, key=lambda p: (p.arena, p.instructions, p.macs_executed)):
+        if not best or (point.instructions, point.macs_executed) < (best[-1].instructions, best[-1].macs_executed):
             best.append(point)
     return best
-
-
-def _work(point: Point) -> tuple[int, int]:
-    return (point.instructions or point.macs_executed, point.macs_executed)
-
-
-def _points(model: bytes, source: str, options: Options, run: Callable[..., Iterable[Any]]) -> Iterator[Point]:
-    free = replace(options, schedule="auto", sram=UNLIMITED, patches=None, patch_depth=None)
-    point = partial(_point, model, source)
-    ends = (replace(free, minimize="sram"), replace(free, minimize="latency", schedule="layer"))
-    least, layer = run(point, ends, ("least", "layer"))
-    assert least is not None
-    assert layer is not None
-    yield from (least, layer)
-    limits = [round(least.arena * (layer.arena / least.arena) ** (step / (LIMITS + 1))) for step in range(1, LIMITS + 1)]
-    others = [
-        *(replace(free, minimize="sram", macs_budget=budget) for budget in BUDGETS),
-        *(replace(free, minimize="latency", sram=limit) for limit in limits),
-    ]
-    labels = [*(f"recomputing up to {budget:g}x" for budget in BUDGETS), *(f"within {limit:,}" for limit in limits)]
-    yield from filter(None, run(point, others, labels))
-
-
-def _point(model: bytes, source: str, options: Options, label: str) -> Point | None:
-    """None where nothing fits."""
-    from tflm_mcunet.compiled import Compiled
-    from tflm_mcunet.compiler import build
-    from tflm_mcunet.passes.patches import PatchError
-
-    try:
-        report = Compiled(model, build(model, source, options, must_fit=False)).report
-    except PatchError:  # nothing that recomputing could gain
-        return None
-    if report["sram"]["arena"] > (options.sram or UNLIMITED):
-        return None
-    estimate = report.get("estimate")
-    instructions = estimate["instructions"] if estimate else None
-    return Point(label, report["sram"]["arena"], report["macs_executed"], report["macs_recomputed"], instructions)
 
 
 def plot(points: list[Point], path: str, title: str) -> None:
@@ -94,8 +134,8 @@ def plot(points: list[Point], path: str, title: str) -> None:
         raise Error("--plot needs matplotlib: pip install 'tflm-mcunet[plot]'") from None
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    axes.step([p.arena / 1024 for p in points], [_work(p)[0] / 1e6 for p in points], where="post", marker="o", color="#0072b2")
-    axes.set(xlabel="arena (KB)", ylabel="estimated instructions (million)" if points[0].instructions else "MACs (million)")
+    axes.step([p.arena / 1024 for p in points], [p.instructions / 1e6 for p in points], where="post", marker="o", color="#0072b2")
+    axes.set(xlabel="arena (KB)", ylabel="estimated instructions (million)")
     axes.set_title(title)
     axes.grid(alpha=0.3)
     try:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from patch_scheduler import Network, Plan, Schedule, in_order, live_bytes, lower_bound, peaks, plan_rows, schedule
+from patch_scheduler.cuts import StagePeaks, least_peak
 from patch_scheduler.rows import FORMS
-from patch_scheduler.streams import Streams
 from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.cost import scheduler_cost
 from tflm_mcunet.graph import Graph, Tensor
@@ -35,7 +35,7 @@ TRIED = 2
 STEEP = 1.25
 """Where the bound has grown as much over that of fewer operators in patches, still more of them only add overlap."""
 
-WORTHWHILE = 0.99
+WORTHWHILE = 0.98
 """Recomputation gets a plan where the bound of its arena is below this part of the bound without it."""
 
 
@@ -68,11 +68,16 @@ def plan_graph(graph: Graph, options: Options) -> Planned:
     whole = _planned(graph, graph, options, options.schedule)
     if options.macs_budget == 1 or options.schedule == "layer" or is_enough(whole, options):
         return whole
-    below = WORTHWHILE * whole.plan.lower_bound
-    if peaks.Peaks(whole.lowered.network).edges >= below:
-        return whole
+    return min((whole, *recomputed(graph, options, whole.plan.lower_bound)), key=_arena)
+
+
+def recomputed(graph: Graph, options: Options, bound: int) -> list[Planned]:
+    """Plans that compute some rows twice, within the budget of work, where they can need clearly less than `bound` bytes."""
+    below = WORTHWHILE * bound
+    if peaks.Peaks(lowered(graph, options).network).edges >= below:
+        return []
     mode = options.schedule if options.input == "whole" else "layer"
-    return min((whole, *_tried(graph, options, mode, below)), key=_arena)
+    return _tried(graph, options, mode, below)
 
 
 def is_enough(planned: Planned, options: Options) -> bool:
@@ -148,10 +153,9 @@ def _arena(planned: Planned) -> int:
 
 def _bound(graph: Graph, options: Options, mode: str) -> int:
     """The least peak of live bytes of a schedule; rows of a pulled input come when a patch asks for them."""
-    found = lowered(graph, options)
-    network: Network = found.network
+    network: Network = lowered(graph, options).network
     if mode != "layer":
-        return Streams(network, scheduler_cost(found.operators, options.board)).least
+        return max(least_peak(StagePeaks(network).peak), peaks.Peaks(network).edges)
     single = tuple(1 for _ in network.operators)
     if all(operator.reads for operator in network.operators):
         return peaks.Peaks(network).least(single)

@@ -15,7 +15,7 @@ from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels import alternatives, flash
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.options import Options
-from tflm_mcunet.planning import Planned, is_enough, lowered, plan_graph, replan
+from tflm_mcunet.planning import Planned, is_enough, lowered, plan_graph, recomputed, replan
 
 UNLIMITED = 1 << 40
 """Where nothing limits the arena, blocks may be whole maps: fast kernels prepare weights once per block."""
@@ -124,6 +124,16 @@ def plan_with_kernels(graph: Graph, options: Options) -> Planned:
     goal = least.plan.arena if options.minimize == "sram" else max(options.sram_limit or 0, least.plan.arena)
     best = least if options.minimize == "sram" else _longer(kernels, least, goal, options)
     return _quicker(kernels, best, goal, options)
+
+
+def recomputed_with_kernels(graph: Graph, options: Options, bound: int) -> Planned | None:
+    """The least arena by computing some rows twice, where it can be clearly less than `bound` bytes; None elsewhere."""
+    kernels = _Kernels(graph, options)
+    found = recomputed(kernels.leanest(), options, bound)
+    if not found:
+        return None
+    least = min(found, key=lambda planned: planned.plan.arena)
+    return _quicker(kernels, least, least.plan.arena, options)
 
 
 def _suited(kernels: _Kernels, planned: Planned, options: Options) -> Planned:

@@ -9,11 +9,13 @@ from typing import Any
 
 from tflm_mcunet import targets
 from tflm_mcunet.compiled import Compiled
-from tflm_mcunet.compiler import build
-from tflm_mcunet.errors import Error
+from tflm_mcunet.compiler import build, prepared
 from tflm_mcunet.fit import DoesNotFit
-from tflm_mcunet.front import front
+from tflm_mcunet.front import WHOLE, front_above, least_plan
+from tflm_mcunet.graph import Graph
 from tflm_mcunet.options import Options
+from tflm_mcunet.passes.patches import PatchError
+from tflm_mcunet.planning import Planned
 from tflm_mcunet.report import page
 from tflm_mcunet.report.timeline import timeline
 
@@ -41,9 +43,6 @@ class Analysis:
         return page.embedded(self.html, 900)
 
 
-WAYS = ("layer", "patch", "stream")
-"""Schedules that are shown side by side, each with the least SRAM that it reaches."""
-
 Say = Callable[[str], None]
 
 
@@ -61,37 +60,41 @@ def analyze(
     Raises:
         Error: the model cannot be compiled, or a tool to measure with is missing.
     """
-    with ProcessPoolExecutor() as pool:
-        ways = {way: pool.submit(_least, model, source, options, way) for way in WAYS}
-        say("compiling")
-        compiled = Compiled(model, build(model, source, options, must_fit=False))
+    say("compiling")
+    compiled = Compiled(model, build(model, source, options, must_fit=False))
+    program = compiled.program
+    graph = prepared(program.source, options)
+    with ProcessPoolExecutor(1) as other:
+        say("comparing schedules")
+        patches = other.submit(_in_patches, program.source, graph, options)
+        least = {way: least_plan(graph, options, way) for way in WHOLE}
+        points = front_above(graph, options, least)
         measured = None
         if on is not None:
             say(f"measuring on {on}")
             measured = _measured(compiled, on)
-        say("comparing schedules")
-        points = front(model, source, options, pool.map)
-        program = compiled.program
-        return {
-            "report": compiled.report,
-            "board": targets.as_dict(options.board),
-            "problem": _problem(model, source, options) if not compiled.report["verdict"]["fits"] else None,
-            "memory": [
-                timeline(program.planned, options, "chosen"),
-                *(found for way in WAYS if (found := ways[way].result()) is not None),
-            ],
-            "front": [point.as_dict() for point in points],
-            "measured": measured,
-        }
+        ways = {"layer": least["layer"], "patch": patches.result(), "stream": least["stream"]}
+    return {
+        "report": compiled.report,
+        "board": targets.as_dict(options.board),
+        "problem": _problem(model, source, options) if not compiled.report["verdict"]["fits"] else None,
+        "memory": [
+            timeline(program.planned, options, "chosen"),
+            *(timeline(plan, options, way) for way, plan in ways.items() if plan is not None),
+        ],
+        "front": [point.as_dict() for point in points],
+        "measured": measured,
+    }
 
 
-def _least(model: bytes, source: str, options: Options, way: str) -> dict[str, Any] | None:
-    """The smallest arena that a schedule reaches; None where the model has no part that it could run."""
-    changes: dict[str, Any] = {"input": "whole"} if way == "patch" else {"patches": None, "patch_depth": None}
-    chosen = replace(options, schedule=way, minimize="sram", macs_budget=1.0, **changes)
+def _in_patches(original: Graph, graph: Graph, options: Options) -> Planned | None:
+    """The smallest arena that patches reach with the input whole; None where the model has no part that they could run."""
+    if options.input == "pull":
+        options = replace(options, input="whole")
+        graph = prepared(original, options)
     try:
-        return timeline(build(model, source, chosen, must_fit=False).planned, chosen, way)
-    except Error:
+        return least_plan(graph, options, "patch")
+    except PatchError:
         return None
 
 
