@@ -365,7 +365,7 @@ def _show_front(options: argparse.Namespace) -> None:
     else:
         from tflm_mcunet.report.terminal import front_table
 
-        front_table(points)
+        front_table(point.as_dict() for point in points)
 
 
 def rewrite_model(options: argparse.Namespace) -> None:

@@ -59,7 +59,7 @@ def least_plan(graph: Graph, options: Options, schedule: str) -> Planned:
 
 def front_above(graph: Graph, options: Options, least: Mapping[str, Planned]) -> list[Point]:
     """The front of a graph from the compiler's passes, given the least arenas of schedules that compute nothing twice."""
-    points = [_point(plan, options, f"least, by {way}") for way, plan in least.items()]
+    points = [_point(plan, options, f"least ({way})") for way, plan in least.items()]
     points += _recomputing(graph, options, min(plan.plan.lower_bound for plan in least.values()))
     points += _within(graph, options, min(plan.plan.arena for plan in least.values()))
     return _unbeaten(points)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -188,7 +189,7 @@ class Clamped(Operator):
     activation: str = field(default="NONE", kw_only=True)
     clamp: tuple[int, int] = field(default=(-128, 127), kw_only=True)
 
-    @property
+    @cached_property
     def limits(self) -> tuple[int, int]:
         """(min, max) of the output."""
         low, high = activation_range(self.activation, self.output)

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tflm_mcunet.front import Point
 from tflm_mcunet.graph import shortened
 from tflm_mcunet.report.verdict import sentence
 from tflm_mcunet.targets import Target
@@ -98,7 +97,7 @@ def full_analysis(found: Mapping[str, Any]) -> None:
         figures = (way[key] for key in ("arena", "lower_bound", "macs_recomputed", "estimated_instructions"))
         table.add_row(way["schedule"], *(f"{figure:,}" for figure in figures), _heights(way, most))
     _print(table, right={"arena", "lower bound", "MACs recomputed", "instructions (estimated)"})
-    front_table(Point(**point) for point in found["front"])
+    front_table(found["front"])
     if found.get("accuracy"):
         evaluation(found["accuracy"])
 
@@ -159,11 +158,12 @@ def rewriting(report: Mapping[str, Any], headline: str) -> None:
     print(f"  model    {report['model_bytes']:>12,} bytes of flash, {report['original_bytes']:,} before")
 
 
-def front_table(points: Iterable[Point]) -> None:
-    """The front of SRAM against work."""
+def front_table(points: Iterable[Mapping[str, Any]]) -> None:
+    """The front of SRAM against work, its points as in docs/schemas/front.schema.json."""
     table = _table("schedule", "arena", "MACs executed", "MACs recomputed", "instructions (estimated)")
     for p in points:
-        table.add_row(p.schedule, f"{p.arena:,}", f"{p.macs_executed:,}", f"{p.macs_recomputed:,}", f"{p.instructions:,}")
+        figures = (p[key] for key in ("arena", "macs_executed", "macs_recomputed", "instructions"))
+        table.add_row(p["schedule"], *(f"{figure:,}" for figure in figures))
     _print(table, right={"arena", "MACs executed", "MACs recomputed", "instructions (estimated)"})
 
 

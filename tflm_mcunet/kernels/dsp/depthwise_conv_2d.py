@@ -50,7 +50,7 @@ class DepthwiseConv2DDsp(DepthwiseConv2D):
 
     internal = True
 
-    @property
+    @cached_property
     def kernel(self) -> int:
         """Side of the square window that is computed: the model's window is its top left part, zeros are the rest."""
         return max(3, max(self.window) | 1)
