@@ -13,6 +13,7 @@ from patch_scheduler.cuts import StagePeaks, least_peak
 from patch_scheduler.rows import FORMS
 from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.cost import scheduler_cost
+from tflm_mcunet.gates import macs, recomputed_maps
 from tflm_mcunet.graph import Graph, Tensor
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes.patches import PatchError, depths, patch
@@ -41,7 +42,7 @@ WORTHWHILE = 0.98
 
 @dataclass(frozen=True)
 class Planned:
-    """A graph as it will run. `macs_recomputed` counts what overlapping patches compute again."""
+    """A graph as it will run. `macs_recomputed` counts what is computed again."""
 
     graph: Graph
     lowered: Lowered
@@ -68,7 +69,7 @@ def plan_graph(graph: Graph, options: Options) -> Planned:
     whole = _planned(graph, graph, options, options.schedule)
     if options.macs_budget == 1 or options.schedule == "layer" or is_enough(whole, options):
         return whole
-    return min((whole, *recomputed(graph, options, whole.plan.lower_bound)), key=_arena)
+    return min((whole, *recomputed(graph, options, whole.plan.lower_bound)), key=lambda planned: _rank(planned, options))
 
 
 def recomputed(graph: Graph, options: Options, bound: int) -> list[Planned]:
@@ -77,7 +78,19 @@ def recomputed(graph: Graph, options: Options, bound: int) -> list[Planned]:
     if peaks.Peaks(lowered(graph, options).network).edges >= below:
         return []
     mode = options.schedule if options.input == "whole" else "layer"
-    return _tried(graph, options, mode, below)
+    return [*_tried(graph, options, mode, below), *_gated(graph, options, below)]
+
+
+def _gated(graph: Graph, options: Options, below: float) -> Iterator[Planned]:
+    """With maps before squeeze-and-excite gates computed twice, where `auto` may choose."""
+    limits = (options.sram_limit, 0) if options.minimize != "sram" and options.sram_limit is not None else (0,)
+    candidates = recomputed_maps(graph, options.macs_budget * macs(graph), limits) if options.schedule == "auto" else ()
+    for bound, candidate in candidates:
+        if bound < below:
+            planned = _planned(graph, candidate, options, "auto")
+            yield planned
+            if is_enough(planned, options):
+                return
 
 
 def is_enough(planned: Planned, options: Options) -> bool:
@@ -120,7 +133,7 @@ def _tried(graph: Graph, options: Options, mode: str, below: float = math.inf) -
     candidates = [each for grid in _patched(graph, options) for each in _bounded(graph, grid, options, mode)]
     if not candidates and options.schedule == "patch":
         raise PatchError("--schedule patch: this model has no part that patches could run")
-    estimated = sorted((bound, _macs(c), number) for number, (bound, c) in enumerate(candidates) if bound < below)
+    estimated = sorted((bound, macs(c), number) for number, (bound, c) in enumerate(candidates) if bound < below)
     limit = options.sram_limit
     if options.minimize != "sram" and limit is not None:
         fitting = sorted((macs, bound, number) for bound, macs, number in estimated if bound <= limit)
@@ -137,14 +150,19 @@ def _tried(graph: Graph, options: Options, mode: str, below: float = math.inf) -
 
 def _bounded(graph: Graph, candidates: Iterator[Graph], options: Options, mode: str) -> Iterator[tuple[int, Graph]]:
     """Those within the budget of work, deeper and deeper, with their bounds, until these are steep."""
-    budget = math.inf if options.schedule == "patch" else options.macs_budget * _macs(graph)
+    budget = math.inf if options.schedule == "patch" else options.macs_budget * macs(graph)
     least = math.inf
-    for candidate in itertools.takewhile(lambda c: _macs(c) <= budget, candidates):
+    for candidate in itertools.takewhile(lambda c: macs(c) <= budget, candidates):
         bound = _bound(candidate, options, mode)
         if bound > STEEP * least:
             return
         least = min(least, bound)
         yield bound, candidate
+
+
+def _rank(planned: Planned, options: Options) -> tuple[int, int]:
+    """The least work where the plan fits and that is enough, else the least arena."""
+    return (0, planned.macs_recomputed) if is_enough(planned, options) else (1, planned.plan.arena)
 
 
 def _arena(planned: Planned) -> int:
@@ -162,10 +180,6 @@ def _bound(graph: Graph, options: Options, mode: str) -> int:
     return lower_bound(network, in_order(network, single))
 
 
-def _macs(graph: Graph) -> int:
-    return sum(op.macs for op in graph.operators)
-
-
 def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Planned:
     found = lowered(graph, options)
     how, where = schedule(
@@ -175,7 +189,7 @@ def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Plan
         minimize=options.minimize,  # type: ignore[arg-type]
         cost=scheduler_cost(found.operators, options.board),
     )
-    return Planned(graph, found, how, where, _macs(graph) - _macs(original))
+    return Planned(graph, found, how, where, macs(graph) - macs(original))
 
 
 def lowered(graph: Graph, options: Options) -> Lowered:
