@@ -102,8 +102,8 @@ def test_the_hint_is_true():
 
 def test_what_is_reserved_is_named():
     with pytest.raises(DoesNotFit) as caught:
-        check_sram((312 << 10) + 1, 7, Options(target="stm32f746", input="pull"), False, arenas())
-    found = "1 more than stm32f746 (319488 bytes of contiguous SRAM beside 8192 kept for stack, heap and runtime: see --sram)"
+        check_sram((304 << 10) + 1, 7, Options(target="stm32f746", input="pull"), False, arenas())
+    found = "1 more than stm32f746 (311296 bytes of contiguous SRAM beside 16384 kept for stack, heap and runtime: see --sram)"
     assert found in str(caught.value)
 
 

@@ -20,14 +20,18 @@ from tests.models import small_network
 from tflm_mcunet.export.arduino import library_name
 
 AVR_CORE = Path(os.environ.get("ARDUINO_AVR_CORE", "/usr/share/arduino/hardware/arduino/avr"))
+needs_arduino = pytest.mark.skipif(
+    not all(map(shutil.which, ("arduino-builder", "avr-gcc", "simavr"))) or not AVR_CORE.is_dir(),
+    reason="arduino-builder, arduino-core-avr or simavr is missing",
+)
 
 
 def unpacked(packed: bytes, folder: Path) -> Path:
     """The library's folder from its archive."""
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(folder)
-    (library,) = folder.iterdir()
-    return library
+        (name,) = {entry.split("/")[0] for entry in archive.namelist()}
+    return folder / name
 
 
 @pytest.mark.parametrize("input", ["whole", "pull"])
@@ -75,8 +79,8 @@ def tiny_model() -> bytes:
     return b.build([answer])
 
 
-def build_and_run(library: Path, board: str, chip: str, folder: Path) -> str:
-    """Builds the generic example as Arduino's own builder does, and returns what an emulated board sends to the serial port.
+def run_on_avr(sketch: Path, libraries: Path, board: str, chip: str, folder: Path) -> str:
+    """Builds a sketch as Arduino's own builder does, and returns what an emulated board sends to the serial port.
 
     Debian's compiler is older than its core, which takes DECIMAL_DIG from C++11.
     """
@@ -87,23 +91,20 @@ def build_and_run(library: Path, board: str, chip: str, folder: Path) -> str:
     places = {
         "hardware": folder / "hardware",
         "tools": folder / "tools",
-        "libraries": library.parent,
+        "libraries": libraries,
         "build-path": folder / "build",
     }
     preferences = ["-prefs=runtime.tools.avr-gcc.path=/usr", "-prefs=build.extra_flags=-DDECIMAL_DIG=17"]
     command = ["arduino-builder", "-compile", f"-fqbn={board}", "-warnings=all", *preferences]
-    log = run([*command, *(f"-{name}={place}" for name, place in places.items()), library / "examples/Generic/Generic.ino"])
-    assert f"{library}/" not in log, "a warning in the library"
-    image = folder / "build/Generic.ino.elf"
+    log = run([*command, *(f"-{name}={place}" for name, place in places.items()), sketch])
+    assert f"{libraries}/" not in log, "a warning in a library"
+    image = folder / f"build/{sketch.name}.elf"
     emulator = ["timeout", "4", "simavr", "-m", chip, "-f", "16000000", image]
     done = subprocess.run(list(map(str, emulator)), capture_output=True, text=True, check=False, timeout=60)
     return done.stdout + done.stderr
 
 
-@pytest.mark.skipif(
-    not all(map(shutil.which, ("arduino-builder", "avr-gcc", "simavr"))) or not AVR_CORE.is_dir(),
-    reason="arduino-builder, arduino-core-avr or simavr is missing",
-)
+@needs_arduino
 @pytest.mark.parametrize(
     ("model", "input", "board", "chip"),
     [
@@ -115,6 +116,6 @@ def build_and_run(library: Path, board: str, chip: str, folder: Path) -> str:
 def test_arduinos_tools_build_the_library_and_it_computes_on_avr(model, input, board, chip, tmp_path):
     compiled = tflm_mcunet.compile(model, name="tiny", export="arduino", input=input, extras=("self-test",))
     library = unpacked(compiled.contents["tiny.zip"], tmp_path / "libraries")
-    text = build_and_run(library, board, chip, tmp_path)
+    text = run_on_avr(library / "examples/Generic/Generic.ino", library.parent, board, chip, tmp_path)
     assert answer(compiled) in text
     assert "self-test passed" in text

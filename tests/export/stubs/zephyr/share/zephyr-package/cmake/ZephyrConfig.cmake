@@ -1,0 +1,46 @@
+# A stand-in for Zephyr's build system, for this machine: configuration, modules and the functions that they call.
+cmake_minimum_required(VERSION 3.20)
+project(zephyr LANGUAGES C)
+get_filename_component(STAND_IN ${CMAKE_CURRENT_LIST_DIR}/../../.. ABSOLUTE)
+add_library(zephyr_interface INTERFACE)
+target_include_directories(zephyr_interface INTERFACE ${STAND_IN})
+
+function(zephyr_include_directories)
+    foreach(path ${ARGV})
+        get_filename_component(path ${path} ABSOLUTE BASE_DIR ${CMAKE_CURRENT_SOURCE_DIR})
+        target_include_directories(zephyr_interface INTERFACE ${path})
+    endforeach()
+endfunction()
+
+macro(zephyr_library_named name)
+    set(ZEPHYR_CURRENT_LIBRARY ${name})
+    add_library(${name} STATIC)
+    target_link_libraries(${name} PUBLIC zephyr_interface)
+    set_property(GLOBAL APPEND PROPERTY ZEPHYR_LIBS ${name})
+endmacro()
+
+function(zephyr_library_sources)
+    target_sources(${ZEPHYR_CURRENT_LIBRARY} PRIVATE ${ARGV})
+endfunction()
+
+function(zephyr_library_compile_options)
+    target_compile_options(${ZEPHYR_CURRENT_LIBRARY} PRIVATE ${ARGV})
+endfunction()
+
+file(STRINGS ${CMAKE_CURRENT_SOURCE_DIR}/prj.conf settings REGEX "^CONFIG_")
+foreach(setting ${settings})
+    string(REGEX MATCH "^(CONFIG_[A-Z0-9_]+)=(.*)$" matched ${setting})
+    set(${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
+endforeach()
+
+foreach(module ${ZEPHYR_EXTRA_MODULES})
+    file(STRINGS ${module}/zephyr/module.yml folder REGEX "^  cmake:")
+    string(REGEX REPLACE "^  cmake: *" "" folder ${folder})
+    file(STRINGS ${module}/zephyr/module.yml name REGEX "^name:")
+    string(REGEX REPLACE "^name: *" "" name ${name})
+    add_subdirectory(${module}/${folder} modules/${name})
+endforeach()
+
+add_executable(app ${STAND_IN}/host.c)
+get_property(libraries GLOBAL PROPERTY ZEPHYR_LIBS)
+target_link_libraries(app PRIVATE ${libraries} zephyr_interface m)
