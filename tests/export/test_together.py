@@ -1,4 +1,4 @@
-"""Each ecosystem's build system takes its export, and two of them: the examples run on this machine, and two networks in one image.
+"""Each ecosystem's build system takes its export, and two of them: the examples run on this machine, two networks in one image.
 
 The build systems are stand-ins with what exports use of Zephyr's, ESP-IDF's and Mbed CE's; arduino-builder and CMake are real.
 """
