@@ -41,6 +41,23 @@ def test_keras_model(package: str) -> None:
     assert answer.shape == (1, 2)
 
 
+@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+def test_upsampling_is_what_the_summary_prices(package: str) -> None:
+    """Keras 3 by itself would make TILEs of it, which TFLM does not have."""
+    keras = pytest.importorskip(package)
+    layers = keras.layers
+    model = keras.Sequential([layers.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.UpSampling2D((2, 3)), layers.Conv2D(2, 1)])
+    compiled = tflm_mcunet.compile(model, representative_dataset=samples)
+    assert [op["kind"] for op in compiled.report["operators"]] == ["CONV_2D", "RESIZE_NEAREST_NEIGHBOR", "CONV_2D"]
+    assert [layer.kind for layer in tflm_mcunet.cost(model).layers] == [op["kind"] for op in compiled.report["operators"]]
+    assert compiled.verify(samples=2).passed
+    image, *_ = next(samples())
+    source, target = compiled.report["inputs"][0], compiled.report["outputs"][0]
+    (answer,) = compiled.run(np.round(image / source["scale"] + source["zero_point"]).clip(-128, 127).astype(np.int8))
+    expected = model.predict(image, verbose=0) / target["scale"] + target["zero_point"]
+    assert np.abs(answer - expected).max() < 4
+
+
 def test_keras_model_needs_samples() -> None:
     keras = pytest.importorskip("tf_keras")
     model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])

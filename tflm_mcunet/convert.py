@@ -52,7 +52,22 @@ def _load(folder: Path) -> tuple[Any, Any]:
             return tf_keras, tf_keras.models.load_model(folder / "model.h5", compile=False)
     import keras
 
+    keras.layers.UpSampling2D.call = _resized(keras.layers.UpSampling2D.call)
     return keras, keras.models.load_model(folder / "model.keras", compile=False)
+
+
+def _resized(call: Callable[..., Any]) -> Callable[..., Any]:
+    """UpSampling2D as one RESIZE_NEAREST_NEIGHBOR: Keras 3 repeats rows and columns by TILE, which TFLM does not have."""
+
+    def resize(layer: Any, images: Any) -> Any:
+        import tensorflow as tf
+
+        if layer.interpolation != "nearest" or layer.data_format != "channels_last":
+            return call(layer, images)
+        size = [side * factor for side, factor in zip(images.shape[1:3], layer.size, strict=True)]
+        return tf.image.resize(images, size, "nearest")
+
+    return resize
 
 
 def _quantisation_layers() -> AbstractContextManager[Any]:

@@ -34,6 +34,12 @@ DTYPES: dict[int, np.dtype[Any]] = {
 }
 
 
+REMEDIES = {"TILE": "Keras 3 makes it of UpSampling2D: give tflm_mcunet.compile the Keras model, or upsample by tf.image.resize"}
+"""What to do about operators that TFLM does not have either."""
+
+UNKNOWN = "see tflm-mcunet operators"
+
+
 class MalformedModel(Error):
     """The file is not a usable .tflite."""
 
@@ -207,7 +213,7 @@ class _Reader:
                 raise MalformedModel(f"operator {index} ({kind}): an output is missing")
             label = f"operator {index} ({kind} '{outs[0].name}')"  # type: ignore[union-attr]
             if kind not in OPERATORS:
-                raise Unsupported(f"{label}: this operator is not supported; see tflm-mcunet operators")
+                raise Unsupported(f"{label}: this operator is not supported; {REMEDIES.get(kind, UNKNOWN)}")
             attributes = OPERATORS[kind].attributes(_Options(self.options(table, label), label))
             yield OPERATORS[kind](ins, outs, index=index, **attributes)  # type: ignore[arg-type]
 
