@@ -82,15 +82,16 @@ def recomputed(graph: Graph, options: Options, bound: int) -> list[Planned]:
 
 
 def _gated(graph: Graph, options: Options, below: float) -> Iterator[Planned]:
-    """With maps before squeeze-and-excite gates computed twice, where `auto` may choose."""
-    limits = (options.sram_limit, 0) if options.minimize != "sram" and options.sram_limit is not None else (0,)
-    candidates = recomputed_maps(graph, options.macs_budget * macs(graph), limits) if options.schedule == "auto" else ()
-    for bound, candidate in candidates:
-        if bound < below:
-            planned = _planned(graph, candidate, options, "auto")
-            yield planned
-            if is_enough(planned, options):
-                return
+    """With maps before squeeze-and-excite gates computed twice, where `auto` may choose: until one fits, or the smallest."""
+    if options.schedule != "auto":
+        return
+    found = [each for each in recomputed_maps(graph, options.macs_budget * macs(graph)) if each[0] < below]
+    limit = 0 if options.minimize == "sram" else options.sram_limit or 0
+    for _, candidate in [each for each in found if each[0] <= limit] or found[-1:]:
+        planned = _planned(graph, candidate, options, "auto")
+        yield planned
+        if is_enough(planned, options):
+            return
 
 
 def is_enough(planned: Planned, options: Options) -> bool:
