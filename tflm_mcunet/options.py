@@ -22,9 +22,11 @@ class namespace new delete this template typename operator private protected pub
 assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdarg stdbool stddef stdint stdio stdlib string
 tgmath time wchar wctype mcu
 main startup port port_semihosting mbed
+all app clean help install package test
 """
 RESERVED = frozenset(_WORDS.split())
-"""Keywords of C and C++, headers of the C library and of exports, which a prefix.h would hide, and sources of exports."""
+"""Keywords of C and C++, headers of the C library and of exports, which a prefix.h would hide, sources of exports, and targets
+that CMake makes itself."""
 
 
 def _reserved(word: str) -> bool:

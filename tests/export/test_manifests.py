@@ -90,8 +90,8 @@ def test_zephyr(tmp_path):
     assert (tmp_path / module["build"]["cmake"] / "CMakeLists.txt").exists()
     assert (tmp_path / module["build"]["kconfig"]).exists()
     kconfig = (tmp_path / "zephyr/Kconfig").read_text()
-    assert re.match(r'config TINY\n\tbool "', kconfig)
-    assert "CONFIG_TINY=y" in (tmp_path / "sample/prj.conf").read_text()
+    assert re.match(r'config NN_TINY\n\tbool "', kconfig)
+    assert "CONFIG_NN_TINY=y" in (tmp_path / "sample/prj.conf").read_text()
     sample = yaml.safe_load((tmp_path / "sample/sample.yaml").read_text())
     assert set(sample) == {"sample", "tests"}
     existing_sources(tmp_path / "zephyr/CMakeLists.txt", "../src/")

@@ -69,7 +69,7 @@ project(together)
 target_sources(app PRIVATE main.c)
 """
     main = BOTH + "int main(void)\n{\n    return both() < 0;\n}\n"
-    write(tmp_path / "app", CMakeLists_dot_txt=cmake, prj_dot_conf="CONFIG_FIRST=y\nCONFIG_SECOND=y\n", main_dot_c=main)
+    write(tmp_path / "app", CMakeLists_dot_txt=cmake, prj_dot_conf="CONFIG_NN_FIRST=y\nCONFIG_NN_SECOND=y\n", main_dot_c=main)
     assert built(tmp_path / "app", "app") == "wrong bytes: 0 0\n"
 
 
