@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.build import ModelBuilder
 from tests.export.projects import STUBS, answer, needs_cross, needs_qemu, ramp, run, small
 from tests.export.test_run import stm32_run
 from tests.models import small_network
+from tests.rewrite.from_source import ROOTS, include_flags, missing, named
 from tflm_mcunet.codegen.emit import kernel_folder
 from tflm_mcunet.compiled import Compiled
 from tflm_mcunet.errors import Error
@@ -319,6 +321,30 @@ def test_an_application_of_tflm_keeps_its_code(tflm, arena, tmp_path):
     )
     first, second = compiled.run(*ramp(compiled))[0].reshape(-1)
     assert run([tmp_path / "main"]) == f"{first} {second} | 4: 1 6 5 3 | 2: 1 2 | 0.30 -7 | 1 1\n"
+
+
+GUIDE = Path(__file__).parents[2] / "docs/guides/from-tflm.md"
+EXAMPLE = "tensorflow/lite/micro/examples/person_detection/main_functions.cc"
+DATA = "extern const unsigned char g_person_detect_model_data[];\n"
+
+
+@pytest.mark.skipif(bool(missing(ROOTS)), reason=f"{', '.join(ROOTS)} do not name trees of sources")
+def test_tflms_example_compiles_with_the_lines_of_the_guide(tmp_path):
+    small(None, tmp_path, name="person", extras=("tflm",))
+    (tmp_path / "tensorflow/lite/micro/models").mkdir(parents=True)
+    (tmp_path / "tensorflow/lite/micro/models/person_detect_model_data.h").write_text(DATA)
+    text = '#include "person_tflm.h"\n' + (named("TFLM_ROOT") / EXAMPLE).read_text()
+    lines = re.findall(r"^-\s*(.*)\n\+\s*(.*)$", GUIDE.read_text(), re.MULTILINE)
+    assert len(lines) == 2
+    for old, new in lines:
+        text, count = re.subn(r"\s*".join(map(re.escape, re.findall(r"\w+|[^\w\s]", old))), new, text)
+        assert count == 1
+    (tmp_path / "main_functions.cc").write_text(text)
+    flags = ["-std=c++17", "-DTF_LITE_STATIC_MEMORY", f"-I{tmp_path}", *include_flags()]
+    run(["c++", *flags, "-c", tmp_path / "main_functions.cc", "-o", tmp_path / "main.o"])
+    symbols = run(["nm", "-C", tmp_path / "main.o"])
+    assert "person_invoke" in symbols
+    assert "tflite::MicroInterpreter" not in symbols
 
 
 @needs_cross
