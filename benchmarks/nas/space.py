@@ -34,7 +34,7 @@ def search(board: str, schedule: str, edge: str) -> dict[str, Any]:
     target = targets.load(board)
     start, before = time.monotonic(), processor_seconds()
     choice = search_space(
-        space.load(SPACE.value), target, limits(target), schedule=schedule, pull=edge == "pull", count=NETWORKS.value,
+        space.load(SPACE.value), target, limits(target, sram=str(target.contiguous_sram_bytes)), schedule=schedule, pull=edge == "pull", count=NETWORKS.value,
         processes=PROCESSES.value,
     )  # fmt: skip
     return {
@@ -59,7 +59,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
         "# Spaces and schedules",
         "",
         f"`python benchmarks/nas/space.py`: {NETWORKS.value:,} networks in each resolution and width of space `{SPACE.value}`,",
-        "the choice by the mean MACs of those that fit the board's SRAM and flash. `layer` is layer by",
+        "the choice by the mean MACs of those that fit all of the board's SRAM and its flash. `layer` is layer by",
         "layer, `patch` MCUNetV2's schedule, `auto` the better of layer by layer and streaming; `pull`: no image in SRAM.",
         "",
         "| board | schedule | input | resolution | width | fit | mean M MACs | a fifth has more than | s | processor s |",
