@@ -33,8 +33,9 @@ def search(board: str, schedule: str, edge: str) -> dict[str, Any]:
 
     target = targets.load(board)
     start, before = time.monotonic(), processor_seconds()
+    everything = limits(target, sram=str(target.contiguous_sram_bytes))
     choice = search_space(
-        space.load(SPACE.value), target, limits(target, sram=str(target.contiguous_sram_bytes)), schedule=schedule, pull=edge == "pull", count=NETWORKS.value,
+        space.load(SPACE.value), target, everything, schedule=schedule, pull=edge == "pull", count=NETWORKS.value,
         processes=PROCESSES.value,
     )  # fmt: skip
     return {
