@@ -15,7 +15,6 @@ from tflm_mcunet.front import WHOLE, front_above, least_plan
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes.patches import PatchError
-from tflm_mcunet.planning import Planned
 from tflm_mcunet.report import page
 from tflm_mcunet.report.timeline import timeline
 
@@ -73,27 +72,25 @@ def analyze(
         if on is not None:
             say(f"measuring on {on}")
             measured = _measured(compiled, on)
-        ways = {"layer": least["layer"], "patch": patches.result(), "stream": least["stream"]}
+        layer, stream = (timeline(least[way], options, way) for way in WHOLE)
+        ways = [timeline(program.planned, options, "chosen"), layer, patches.result(), stream]
     return {
         "report": compiled.report,
         "board": targets.as_dict(options.board),
         "problem": _problem(model, source, options) if not compiled.report["verdict"]["fits"] else None,
-        "memory": [
-            timeline(program.planned, options, "chosen"),
-            *(timeline(plan, options, way) for way, plan in ways.items() if plan is not None),
-        ],
+        "memory": [way for way in ways if way is not None],
         "front": [point.as_dict() for point in points],
         "measured": measured,
     }
 
 
-def _in_patches(original: Graph, graph: Graph, options: Options) -> Planned | None:
+def _in_patches(original: Graph, graph: Graph, options: Options) -> dict[str, Any] | None:
     """The smallest arena that patches reach with the input whole; None where the model has no part that they could run."""
     if options.input == "pull":
         options = replace(options, input="whole")
         graph = prepared(original, options)
     try:
-        return least_plan(graph, options, "patch")
+        return timeline(least_plan(graph, options, "patch"), options, "patch")
     except PatchError:
         return None
 
