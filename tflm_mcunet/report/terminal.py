@@ -169,10 +169,11 @@ def front_table(points: Iterable[Mapping[str, Any]]) -> None:
 
 def target_table(boards: Iterable[Target]) -> None:
     """Boards and cores."""
-    table = _table("target", "core", "SRAM", "flash", "description")
+    table = _table("target", "core", "SRAM", "for an arena", "flash", "description")
     for board in boards:
-        table.add_row(board.name, board.core, _kilobytes(board.sram_bytes), _kilobytes(board.flash_bytes), board.description)
-    _print(table, right={"SRAM", "flash"})
+        sizes = map(_kilobytes, (board.sram_bytes, board.arena_bytes, board.flash_bytes))
+        table.add_row(board.name, board.core, *sizes, board.description)
+    _print(table, right={"SRAM", "for an arena", "flash"})
 
 
 def operator_table(operators: Mapping[str, list[str]]) -> None:
