@@ -10,13 +10,18 @@ Ways (`--ways`), to see what each part of the method is worth:
     random   a resolution and width drawn at random, by --seed
     layer, patch    as chosen, but with that schedule alone
 
-Every run is `tflm-mcunet search network` and then `tflm-mcunet train`; one that was killed goes on where it was. What follows
-`--` goes to `search network` (such as --largest-epochs 10 --epochs 20 --iterations 10). Writes OUT/search.md and OUT/search.json.
+Every run is `tflm-mcunet search network` and then `tflm-mcunet train`; one that was killed goes on where it was. Searches in
+the same resolutions and widths share one supernet, which knows no limits. `--both` goes to both commands (such as "--test 0.2
+--batch 64"), what follows `--` to `search network` (such as --largest-epochs 10 --epochs 20 --iterations 10). Writes
+OUT/search.md and OUT/search.json, and beside every winner `untrained.keras`, the same network with random weights, which
+baselines.py trains as long as the baselines.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -40,6 +45,9 @@ INPUT = flags.DEFINE_enum("input", "whole", ["whole", "pull"], "as for `tflm-mcu
 WAYS = flags.DEFINE_list("ways", ["chosen"], "chosen, whole, random, layer, patch")
 EPOCHS = flags.DEFINE_integer("epochs", 30, "of fine-tuning what was found", lower_bound=0)
 QAT_EPOCHS = flags.DEFINE_integer("qat_epochs", 8, "of quantisation-aware training", lower_bound=0)
+PART = flags.DEFINE_string("part", None, "in place of what `search space` recommends, such as '--width 0.5'")
+QAT_RATE = flags.DEFINE_float("qat_rate", 4e-4, "of quantisation-aware training")
+BOTH = flags.DEFINE_string("both", "", "options of `search network` and `train`")
 RATE = flags.DEFINE_float("rate", 1e-3, "of fine-tuning: the weights come from the supernet")
 CLASSES = flags.DEFINE_integer("classes", 0, "of the data, for `search space` (0: the space's)")
 SEED = flags.DEFINE_integer("seed", 0, "of everything")
@@ -67,6 +75,8 @@ def limits(sram: str, way: str) -> list[str]:
 
 def subspace(sram: str, way: str) -> list[str]:
     """The resolution and width to search in."""
+    if PART.value is not None:
+        return shlex.split(PART.value)
     if way == "whole":
         return []
     if way == "random":
@@ -87,28 +97,20 @@ def run(sram: str, way: str, extra: Sequence[str]) -> dict[str, Any]:
     if record.exists():
         return json.loads(record.read_text())
     folder.mkdir(parents=True, exist_ok=True)
-    data = options(data=DATA.value, task=TASK.value)
+    data = [*options(data=DATA.value, task=TASK.value), *shlex.split(BOTH.value)]
     part, start = subspace(sram, way), time.monotonic()
+    share_supernet(part, folder)
     with (folder / "log.txt").open("a", encoding="utf-8") as log:
         command = tool("search", "network", *limits(sram, way), *part, *data, "--out", folder / "search", *extra)
         subprocess.run(command, check=True, stdout=log, stderr=log)
         searched = time.monotonic() - start
         found = json.loads((folder / "search" / "search.json").read_text())
+        network = folder / "search" / "network.keras"
+        forget(network, folder / "untrained.keras")
         size = "{height}x{width}".format(**found["best"]["architecture"])
         compilation = options(target=TARGET.value, sram=sram, input=INPUT.value, seed=SEED.value)
-        effort = options(epochs=EPOCHS.value, qat_epochs=QAT_EPOCHS.value, rate=RATE.value)
-        command = tool(
-            "train",
-            *data,
-            "--size",
-            size,
-            "--model",
-            folder / "search" / "network.keras",
-            *compilation,
-            *effort,
-            "--out",
-            folder / "trained",
-        )
+        effort = options(epochs=EPOCHS.value, qat_epochs=QAT_EPOCHS.value, rate=RATE.value, qat_rate=QAT_RATE.value)
+        command = tool("train", *data, *options(size=size, model=network, out=folder / "trained"), *compilation, *effort)
         subprocess.run(command, check=True, stdout=log, stderr=log)
     figures = {
         "way": way,
@@ -122,6 +124,24 @@ def run(sram: str, way: str, extra: Sequence[str]) -> dict[str, Any]:
     }
     record.write_text(json.dumps(figures, indent=1) + "\n")
     return figures
+
+
+def share_supernet(part: Sequence[str], folder: Path) -> None:
+    """Takes the trained supernet of an earlier search in the same part of the space, where there is one."""
+    (folder / "part.txt").write_text(" ".join(part))
+    for other in sorted(Path(OUT.value).glob(f"*-{SEED.value}")):
+        done = (other / "figures.json").exists() and (other / "part.txt").read_text() == " ".join(part)
+        if done and not (folder / "search").exists():
+            for phase in ("largest", "supernet"):
+                shutil.copytree(other / "search" / phase, folder / "search" / phase)
+
+
+def forget(network: Path, untrained: Path) -> None:
+    """The network with random weights."""
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(SEED.value)
+    tf_keras.models.clone_model(tf_keras.models.load_model(network, compile=False)).save(untrained)
 
 
 def row(figures: dict[str, Any]) -> list[str]:
