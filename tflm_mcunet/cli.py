@@ -123,7 +123,7 @@ def _add_compilation(command: Any) -> None:
     command.add_argument("--schedule", default="auto", choices=SCHEDULES, help="how operators interleave (default: auto)")
     command.add_argument("--patches", type=_count, metavar="P", help="patch: a grid of P x P (default: searched)")
     command.add_argument("--patch-depth", type=_count, metavar="N", help="patch: the first N operators (default: searched)")
-    command.add_argument("--macs-budget", type=_factor, default=1.0, metavar="X", help="recompute up to X times the work")
+    command.add_argument("--macs-budget", type=_factor, default=1.0, metavar="X", help="auto: recompute up to X times the work")
     command.add_argument("--input", default="whole", choices=INPUTS, help="pull asks the application for rows (default: whole)")
     command.add_argument("--io", default="model", choices=EDGES, help="int8 drops conversions at the edges (default: model)")
     command.add_argument("--keep-dead-channels", action="store_true", help="keep channels that are proved constant")

@@ -50,7 +50,7 @@ class Options:
             first operators into patches as MCUNetV2 does, `auto` chooses.
         patches: patches per side of the grid; None lets the search choose.
         patch_depth: how many operators run patch by patch; None lets the search choose.
-        macs_budget: `auto` and `stream` may recompute as long as the work stays below this multiple of the model's.
+        macs_budget: `auto` may compute things twice as long as the work stays below this multiple of the model's.
         input: `whole` is a buffer of the arena; `pull` asks the application for the rows of input 0.
         io: `model` keeps the types of the model's edges, `int8` drops the conversions at its edges.
         export: one of EXPORTS, the ecosystem whose project is written, or None for the C alone.
@@ -101,6 +101,8 @@ class Options:
                 raise OptionError(f"--{name.replace('_', '-')} {value}: must be at least {least}")
         if self.schedule != "patch" and (self.patches or self.patch_depth):
             raise OptionError("--patches and --patch-depth need --schedule patch")
+        if self.schedule != "auto" and self.macs_budget > 1:
+            raise OptionError("--macs-budget needs --schedule auto: layer and stream recompute nothing, patch what it must")
         if self.sram is not None and self.sram < 1:
             raise OptionError(f"--sram {self.sram}: must be at least 1 byte")
 

@@ -67,7 +67,7 @@ def plan_graph(graph: Graph, options: Options) -> Planned:
     if options.schedule == "patch":
         return min(_tried(graph, options, "layer"), key=_arena)
     whole = _planned(graph, graph, options, options.schedule)
-    if options.macs_budget == 1 or options.schedule == "layer" or is_enough(whole, options):
+    if options.macs_budget == 1 or is_enough(whole, options):
         return whole
     return min((whole, *recomputed(graph, options, whole.plan.lower_bound)), key=lambda planned: _rank(planned, options))
 
@@ -77,14 +77,12 @@ def recomputed(graph: Graph, options: Options, bound: int) -> list[Planned]:
     below = WORTHWHILE * bound
     if peaks.Peaks(lowered(graph, options).network).edges >= below:
         return []
-    mode = options.schedule if options.input == "whole" else "layer"
+    mode = "auto" if options.input == "whole" else "layer"
     return [*_tried(graph, options, mode, below), *_gated(graph, options, below)]
 
 
 def _gated(graph: Graph, options: Options, below: float) -> Iterator[Planned]:
-    """With maps before squeeze-and-excite gates computed twice, where `auto` may choose: until one fits, or the smallest."""
-    if options.schedule != "auto":
-        return
+    """With maps before squeeze-and-excite gates computed twice: until one fits, or the smallest."""
     found = [each for each in recomputed_maps(graph, options.macs_budget * macs(graph)) if each[0] < below]
     limit = 0 if options.minimize == "sram" else options.sram_limit or 0
     for _, candidate in [each for each in found if each[0] <= limit] or found[-1:]:

@@ -25,7 +25,7 @@ MODES: dict[str, dict[str, object]] = {
     "pull_layer": {"schedule": "layer", "input": "pull"},
     "patch": {"schedule": "patch"},
     "patch_pull": {"schedule": "patch", "minimize": "sram", "input": "pull"},
-    "strips": {"schedule": "stream", "minimize": "sram", "macs_budget": 4.0},
+    "recompute": {"minimize": "sram", "macs_budget": 4.0},
     "recompute_pull": {"minimize": "sram", "input": "pull", "macs_budget": 4.0},
 }
 

@@ -22,7 +22,7 @@ def report(program: Program) -> dict[str, Any]:
         "macs": sum(op.macs for op in program.source.operators),
         "macs_executed": sum(op.macs_executed for op in operators),
         "macs_recomputed": program.planned.macs_recomputed,
-        "sram": {"arena": program.plan.arena, "lower_bound": program.plan.lower_bound, "static": _static(program)},
+        "sram": _sram(program),
         "flash": {
             "weights": program.emission.constant_bytes,
             "weight_bytes_fetched": sum(op.weight_bytes_fetched for op in operators),
@@ -38,6 +38,12 @@ def report(program: Program) -> dict[str, Any]:
 
 SUPPLIER_BYTES = 12
 """`struct mcu_supplier`, who is asked for pulled rows, on a 32-bit core."""
+
+
+def _sram(program: Program) -> dict[str, Any]:
+    plan = program.plan
+    bound = {"lower_bound": plan.lower_bound, "gap": plan.gap, "optimal": plan.optimal}
+    return {"arena": plan.arena, **bound, "static": _static(program)}
 
 
 def _static(program: Program) -> int:

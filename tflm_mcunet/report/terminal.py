@@ -28,8 +28,8 @@ def summary(report: Mapping[str, Any], headline: str) -> None:
     """What a compilation gave, in a few lines."""
     sram, flash = report["sram"], report["flash"]
     print(headline)
-    gap, bound = sram["arena"] - sram["lower_bound"], sram["lower_bound"]
-    proof = f"{gap:,} above the lower bound, {bound:,}" if gap else "proved least for this schedule"
+    above = f"{sram['gap']:,} above the lower bound, {sram['lower_bound']:,}"
+    proof = "proved least for this schedule" if sram["optimal"] else above
     print(f"  arena    {sram['arena']:>12,} bytes of SRAM ({proof})")
     print(f"  weights  {flash['weights']:>12,} bytes of flash")
     if report["verdict"]["sram"]["limit"] is not None or report["verdict"]["flash"]["limit"] is not None:
