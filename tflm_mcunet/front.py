@@ -24,7 +24,7 @@ LIMITS = 6
 UNLIMITED = 1 << 40
 """More SRAM than any board has."""
 
-NEAR = 1.001
+NEAR = 1.01
 """A schedule this near to the fastest one needs no faster one beside it."""
 
 WHOLE = ("layer", "stream")

@@ -23,7 +23,7 @@ LONG = "a_model_with_a_name_that_is_longer_than_a_telephone_is_wide_" * 3 + ".tf
 
 
 def residual_network() -> bytes:
-    """Pointwise convolutions with a residual around each pair."""
+    """Pointwise convolutions with a residual around each pair, and a pool, whose DSP kernel is a class made on the fly."""
     rng = np.random.default_rng(3)
     b = ModelBuilder()
     x = b.input((1, 16, 16, 8), scale=0.05, zero_point=3)
@@ -37,7 +37,9 @@ def residual_network() -> bytes:
         total = b.tensor((1, 16, 16, 8), scale=0.1, zero_point=0)
         b.operator("ADD", [x, y], [total], "AddOptions")
         x = total
-    return b.build([x])
+    pooled = b.tensor((1, 8, 8, 8), scale=0.1, zero_point=0)
+    b.operator("AVERAGE_POOL_2D", [x], [pooled], "Pool2DOptions", strideH=2, strideW=2, filterHeight=2, filterWidth=2)
+    return b.build([pooled])
 
 
 @pytest.fixture(scope="module")
