@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from patch_scheduler.demand import stream
 from patch_scheduler.geometry import Access, Int, Network
-from patch_scheduler.lives import expand, overwritable, timeline
+from patch_scheduler.lives import expand, replaceable, timeline
 from patch_scheduler.schedule import Stage
 
 Float = NDArray[np.float64]
@@ -70,7 +70,7 @@ class StagePeaks:
     def _born(self, index: int) -> Int:
         """Bytes that an operator writes in each of its events, where it may write in place."""
         size = np.zeros(self.length, np.int64)
-        if overwritable(self.network.operators[index]):
+        if replaceable(self.network.operators[index]):
             for write in self.network.operators[index].writes:
                 np.add.at(size, self.birth[write.tensor], self.network.tensors[write.tensor].row_bytes)
         return size[self.when[index]]
@@ -125,7 +125,7 @@ class _Growing:
         touched = {access.tensor for access in (*operator.reads, *operator.writes)}
         for tensor in touched:
             self._update(tensor, index + 1)
-        for tensor in overwritable(operator):
+        for tensor in replaceable(operator):
             self.heirs.setdefault(tensor, []).append(index)
         for heir in {heir for tensor in touched for heir in self.heirs.get(tensor, ())}:
             self._inherit(heir)
@@ -142,7 +142,7 @@ class _Growing:
     def _inherit(self, index: int) -> None:
         """An output in place counts only what the rows that die under it do not give."""
         when, dying = self.peaks.when[index], np.zeros(self.peaks.length + 1, np.int64)
-        for tensor in overwritable(self.network.operators[index]):
+        for tensor in replaceable(self.network.operators[index]):
             death = self.deaths[tensor]
             np.add.at(dying, death[(death >= 0) & (death < FAR)], self.network.tensors[tensor].row_bytes)
         new = np.minimum(dying[when], self.peaks.born[index])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
 
@@ -10,9 +11,27 @@ from patch_scheduler.geometry import Network
 from patch_scheduler.schedule import Event, Schedule, Stage, layers
 
 
-def streamed(network: Network, stages: Sequence[Stage], block: Sequence[int]) -> Schedule:
-    """The schedule of the stages, all operators running from their first rows to their last."""
-    return Schedule(stream(network, stages, block), tuple(block), (False,) * len(block), tuple(stages))
+def streamed(
+    network: Network,
+    stages: Sequence[Stage],
+    block: Sequence[int],
+    pace: Sequence[int] | None = None,
+    leading: Container[Stage] = (),
+) -> Schedule:
+    """The schedule of the stages, all operators running from their first rows to their last.
+
+    Operators ask for the rows of `pace[i]` steps at a time, `block[i]` by default, and run them in events of at most `block[i]`.
+    Operators of `leading` stages begin with leads: see `_Stage`.
+    """
+    events = stream(network, stages, block if pace is None else pace, leading)
+    if pace is not None:
+        events = tuple(part for event in events for part in _parts(event, block[event.operator]))
+    return Schedule(events, tuple(block), (False,) * len(block), tuple(stages))
+
+
+def _parts(event: Event, block: int) -> Iterator[Event]:
+    for first in range(event.first, event.last, block):
+        yield Event(event.operator, first, min(first + block, event.last))
 
 
 def in_order(network: Network, block: Sequence[int]) -> Schedule:
@@ -25,23 +44,29 @@ def in_order(network: Network, block: Sequence[int]) -> Schedule:
     return Schedule(tuple(stage.events), tuple(block), (False,) * count, layers(network))
 
 
-def stream(network: Network, stages: Sequence[Stage], block: Sequence[int]) -> tuple[Event, ...]:
+def stream(network: Network, stages: Sequence[Stage], block: Sequence[int], leading: Container[Stage] = ()) -> tuple[Event, ...]:
     """Every stage finishes before the next begins; inside a stage rows are computed when they are asked for, each once.
 
     The sinks of a stage, some of whose outputs nobody in it reads, advance in proportion to their steps, ties in graph order.
     """
     events: list[Event] = []
     for stage in stages:
-        events += _Stage(network, stage, block).run()
+        events += _Stage(network, stage, block, lead=stage in leading).run()
     return tuple(events)
 
 
 class _Stage:
     """The progress of one stage's operators."""
 
-    def __init__(self, network: Network, stage: Stage, block: Sequence[int], ask_for_all: bool = True) -> None:
-        """`ask_for_all`: an operator's last step sees to rows that nobody needs, while inputs live."""
-        self.block = block
+    def __init__(
+        self, network: Network, stage: Stage, block: Sequence[int], ask_for_all: bool = True, lead: bool = False
+    ) -> None:
+        """`ask_for_all`: an operator's last step sees to rows that nobody needs, while inputs live.
+
+        `lead`: an operator's first event has only those steps of a block whose rows are there once the first one's are. Windows
+        need rows beyond their own, and without this would wait for rows that their consumers do not need for long.
+        """
+        self.block, self.lead = block, lead
         self.members = range(*stage)
         self.steps = {index: network.operators[index].steps for index in self.members}
         self.done = dict.fromkeys(self.members, 0)
@@ -79,10 +104,13 @@ class _Stage:
             index = stack[-1]
             first = self.done[index]
             last = min(first + self.block[index], self.steps[index])
-            missing = self._missing(index, first, last)
+            leads = self.lead and first == 0
+            missing = self._missing(index, first, 1 if leads else last)
             if missing is not None:
                 stack.append(missing)
                 continue
+            if leads:
+                last = 1 + bisect_left(range(2, last + 1), True, key=lambda end: self._missing(index, 0, end) is not None)
             self.events.append(Event(index, first, last))
             self.done[index] = last
             stack.pop()

@@ -23,12 +23,14 @@ class _Near:
     """What a unit meets, piece by piece: whose it is, the offsets between which the unit must not lie, and exceptions.
 
     `span[:, p]` is relative to the offset of `owner[p]`; the last two are the ends of the address space.
+    `exact`: offsets that are allowed between two spans, which are one but for that.
     `aligned`: the upper ends are multiples of the unit's alignment.
     """
 
     owner: Int
     span: Int
     opened: list[tuple[Int, int, int, bool]]
+    exact: list[tuple[int, int, int, int]]
     aligned: bool
 
 
@@ -49,11 +51,11 @@ class Field:
         self.shared = (count > 1)[self.owner]
         self.early = np.flatnonzero(self.is_early[self.owner])
         self.all = np.arange(len(self.owner))
-        self.partners: list[list[tuple[int, int, int, int, bool]]] = [[] for _ in found]
+        self.partners: list[list[tuple[int, int, int, InPlace]]] = [[] for _ in found]
         for pair in shared:
             (source, below), (target, above) = pair.source, pair.target
-            self.partners[target].append((above, source, below, pair.above, True))
-            self.partners[source].append((below, target, above, pair.above, False))
+            self.partners[target].append((above, source, below, pair))
+            self.partners[source].append((below, target, above, pair))
         self.known: list[_Near | None] = [None] * len(found)
 
     def nowhere(self) -> Int:
@@ -80,6 +82,8 @@ class Field:
         span = near.span + where
         for at, partner, shift, target in near.opened:
             _open(span[0 if target else 1], at, int(offsets[partner]), shift, target)
+        for below_it, above_it, partner, shift in near.exact:
+            _part(span, below_it, above_it, int(offsets[partner]) + shift)
         order = span[0].argsort()
         below, above = span[0].take(order), span[1].take(order)
         ends = np.maximum.accumulate(above)
@@ -100,27 +104,40 @@ class Field:
         other = pieces[other]
         owner, span = self.owner[other], np.array([self.low[other] - unit.high[mine], self.high[other] - unit.low[mine]])
         opened, apart = [], ~self.shared[other] if len(unit.low) == 1 else np.zeros(len(other), bool)
-        for piece, partner, its, most, target in self.partners[index]:
-            where = int(self.first[partner]) + its
+        parted: list[tuple[Int, int, int]] = []
+        for piece, partner, its, pair in self.partners[index]:
+            where, target = int(self.first[partner]) + its, pair.target == (index, piece)
             at = np.flatnonzero((other == where) & (mine == piece))
             apart[at] = True
-            shift = int(self.low[where]) + (most if target else -most) - int(unit.low[piece])
-            opened.append((at, partner, shift, target))
+            shift = int(self.low[where]) + (pair.above if target else -pair.above) - int(unit.low[piece])
+            if pair.exact:
+                parted.append((at, partner, shift))
+            else:
+                opened.append((at, partner, shift, target))
         if not apart.all():
             joined, joined_span = _joined(owner[~apart], span[:, ~apart])
             place = np.cumsum(apart) - 1 + len(joined)
             opened = [(place[at], partner, shift, target) for at, partner, shift, target in opened]
+            parted = [(place[at], partner, shift) for at, partner, shift in parted]
             owner = np.concatenate((joined, owner[apart]))
             span = np.concatenate((joined_span, span[:, apart]), axis=1)
+        # What is parted is there twice: once up to the offset that is allowed, once from there on.
+        exact = []
+        for at, partner, shift in parted:
+            for place_of in at.tolist():
+                exact.append((place_of, len(owner), partner, shift))
+                owner = np.append(owner, owner[place_of])
+                span = np.append(span, span[:, [place_of]], axis=1)
         # The ends of the address space come last, so that pieces keep their places.
         owner = np.concatenate((owner, [len(self.units)] * 2))
         span = np.concatenate((span, [[-FAR, FAR], [0, FAR]]), axis=1)
         aligned = unit.alignment == 1 or (
             not (span[1] % unit.alignment).any()
-            and not any(shift % unit.alignment for _, _, shift, _ in opened)
+            and not any(shift % unit.alignment for _, _, shift, *_ in opened)
+            and not any(shift % unit.alignment for *_, shift in exact)
             and not any(self.units[i].alignment % unit.alignment for i in set(owner[:-2].tolist()))
         )
-        self.known[index] = near = _Near(owner, span, opened, aligned)
+        self.known[index] = near = _Near(owner, span, opened, exact, aligned)
         return near
 
 
@@ -133,6 +150,12 @@ def _joined(owner: Int, span: Int) -> tuple[Int, Int]:
     owner = owner[order][first]
     last = np.concatenate((first[1:], [len(order)])) - 1
     return owner, np.array([below[first], above[last]])[:, : len(owner)] - owner * UNPLACED
+
+
+def _part(span: Int, below: int, above: int, offset: int) -> None:
+    """Parts two equal spans at an offset inside them."""
+    if span[0, below] <= offset <= span[1, above]:
+        span[1, below] = span[0, above] = offset
 
 
 def _open(side: Int, at: Int, partner: int, shift: int, target: bool) -> None:

@@ -84,6 +84,8 @@ class Access:
     `in_place` (reads only): the operator handles elements in ascending order, row by row, and reads input element i no
     later than it writes output element i, none of which is larger, so that output elements may lie at or below the same
     elements of this input. It counts where the operator has one output and reads the tensor in no other way.
+    `lag` (reads only): output row r may lie exactly over row r - lag of this input, of the same size, which later steps do not
+    read; not some bytes off, since channels may come one after the other. It counts for operators of one output.
     `dense`: the operator reaches several rows from one pointer, so that the tensor must lie in one piece.
     """
 
@@ -91,6 +93,7 @@ class Access:
     ranges: Ranges
     in_place: bool = False
     dense: bool = False
+    lag: int | None = None
 
 
 @dataclass(frozen=True)

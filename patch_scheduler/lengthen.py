@@ -1,4 +1,4 @@
-"""Longer blocks for single operators of a fused stage, where memory is left: those first that fetch most weights."""
+"""Blocks of single operators of a fused stage: longer ones where memory is left, shorter ones where it is not."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from dataclasses import replace
 from patch_scheduler.cost import Cost
 from patch_scheduler.demand import streamed
 from patch_scheduler.geometry import Access, Network
-from patch_scheduler.lives import lower_bound
+from patch_scheduler.lives import live_bytes, lower_bound
 from patch_scheduler.schedule import Stage
 
 WORTH = 0.001  # of the stage's time: smaller gains are not worth a simulation
 
 
 def lengthen(network: Network, stage: Stage, block: Sequence[int], limit: int, cost: Cost) -> tuple[int, ...]:
-    """Blocks of all operators, those of the stage halving their events one by one as long as its peak permits."""
+    """Blocks of all operators, those of the stage halving their events one by one as long as its peak permits.
+
+    Those that gain most, which fetch most weights, come first.
+    """
     part, steps = isolated(network, stage), list(block)
     members = set(range(*stage))
     while members:
@@ -30,6 +33,21 @@ def lengthen(network: Network, stage: Stage, block: Sequence[int], limit: int, c
         else:
             members.remove(index)
     return tuple(steps)
+
+
+def shorten(network: Network, stage: Stage, pace: Sequence[int], limit: int) -> tuple[int, ...] | None:
+    """Blocks that divide the steps at a pace, begun with leads, until the stage's peak fits the limit; None if it never does."""
+    part, whole, own = isolated(network, stage), list(pace), pace[slice(*stage)]
+    everything = 0, len(own)
+    while True:
+        how = streamed(part, [everything], whole[slice(*stage)], own, leading=[everything])
+        live = live_bytes(part, how)
+        if int(live.max()) <= limit:
+            return tuple(whole)
+        worst = stage[0] + how.events[int(live.argmax())].operator
+        if whole[worst] == 1:
+            return None
+        whole[worst] = -(-whole[worst] // 2)
 
 
 def _next(network: Network, index: int, block: int) -> int:

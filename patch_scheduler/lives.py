@@ -97,6 +97,19 @@ def overwritable(operator: Operator) -> tuple[int, ...]:
     return tuple(sorted({access.tensor for access in operator.reads} - strict))
 
 
+def lagging(operator: Operator) -> dict[int, int]:
+    """The inputs over whose rows the operator's only output may lie exactly, and by how many rows these come before its own."""
+    if len(operator.writes) != 1:
+        return {}
+    others = {access.tensor for access in operator.reads if access.lag is None}
+    return {access.tensor: access.lag for access in operator.reads if access.lag is not None and access.tensor not in others}
+
+
+def replaceable(operator: Operator) -> tuple[int, ...]:
+    """The inputs whose dying rows can be under the output's, in either way."""
+    return tuple(sorted({*overwritable(operator), *lagging(operator)}))
+
+
 def scratch_bytes(operator: Operator, block: int) -> int:
     """Scratch that the operator's longest event needs; its address is the same in all its events."""
     return operator.scratch + operator.scratch_per_step * min(block, operator.steps)
@@ -109,7 +122,7 @@ def _shared(network: Network, life: Lives, index: int) -> Int:
     born = np.zeros(length + 2, np.int64)
     mine = np.zeros(length + 2, bool)
     mine[life.timeline.events[index] + 1] = True
-    for tensor in overwritable(operator):
+    for tensor in replaceable(operator):
         np.add.at(dying, life.death[tensor] + 1, network.tensors[tensor].row_bytes)
     for access in operator.writes:
         np.add.at(born, life.birth[access.tensor] + 1, network.tensors[access.tensor].row_bytes)
@@ -131,7 +144,7 @@ def moment_bytes(network: Network, schedule: Schedule, life: Lives | None = None
     for index, operator in enumerate(network.operators):
         count = np.bincount(life.timeline.events[index], minlength=length)
         total[1:-1] += operator.scratch * (count > 0) + operator.scratch_per_step * count
-        if overwritable(operator):
+        if replaceable(operator):
             total -= _shared(network, life, index)
     return total
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from patch_scheduler.conflicts import Buffer, buffers, conflicts
 from patch_scheduler.geometry import Network
-from patch_scheduler.lives import lives, lower_bound
+from patch_scheduler.lives import lives
 from patch_scheduler.peaks import Peaks, blocks
 from patch_scheduler.plan import EFFORT, Plan, assemble, close, place
 from patch_scheduler.schedule import Schedule, layer_by_layer
@@ -36,7 +36,7 @@ def schedule_layers(network: Network, limit: int | None = None, effort: int = EF
         else:
             schedule, found = _lengthen(network, peaks, schedule, found)
     if limit is not None and least < found.arena <= limit:
-        least = lower_bound(network, schedule)
+        least = peaks.peak(schedule)
     return schedule, replace(found, lower_bound=least, optimal=found.optimal or found.arena == least)
 
 

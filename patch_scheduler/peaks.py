@@ -1,7 +1,8 @@
 """The most bytes that live while one operator of a layer-by-layer schedule runs, by its block and direction.
 
 Only the operator's own choice matters: everything that others wrote or still need is either there during all of its
-events or dies by its own reads.
+events or dies by its own reads. Layers are planned as whole tensors: outputs lie over inputs in place, but not exactly over rows
+further up (`Access.lag`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from patch_scheduler.geometry import Int, Network, Operator
 from patch_scheduler.lives import Lives, lives, moment_bytes, overwritable, touched
-from patch_scheduler.schedule import layer_by_layer
+from patch_scheduler.schedule import Schedule, layer_by_layer
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class Peaks:
         if key not in self.memory:
             self.memory[key] = _peak(self.network.operators[index], self.profiles[index], block, reverse)
         return self.memory[key]
+
+    def peak(self, schedule: Schedule) -> int:
+        """The peak of a layer-by-layer schedule."""
+        operators = enumerate(zip(schedule.block, schedule.reverse, strict=True))
+        return max([self.edges, *(self.of(index, *how) for index, how in operators)])
 
     def best(self, index: int, block: int) -> int:
         """The peak in the better direction."""

@@ -18,11 +18,13 @@ from patch_scheduler.plan import Plan
 from patch_scheduler.schedule import Schedule
 from patch_scheduler.units import Unit, dense_tensors, in_place, ring_height, units
 
-Form = Literal["rings", "mixed", "rows"]
-"""Every tensor a ring, which takes no table; row by row those that are never whole; row by row all that need not be dense."""
+Form = Literal["rings", "mixed", "rows", "single"]
+"""Every tensor a ring, which takes no table; row by row those that are never whole; row by row all that need not be dense,
+rows of one life together, or each by itself."""
 PLACEMENTS = 20000  # of units, for one set of them: a count, not a time, so that plans are reproducible
+FEW = 1000  # units that may each be a single row
 MANY = 5000  # units that are placed one by one in seconds
-FORMS: tuple[Form, ...] = ("rings", "mixed", "rows")
+FORMS: tuple[Form, ...] = ("rings", "mixed", "rows", "single")
 
 
 def plan_rows(
@@ -42,10 +44,13 @@ def plan_rows(
     bound = int(moments.max(initial=0))
     enough = max(bound, enough)
     best: tuple[int, Int, list[Unit]] | None = None
-    choices = _choices(network, schedule, life, forms)
+    choices = _choices(network, schedule, life, [form for form in forms if form != "single"])
+    last = len(choices)
+    if "single" in forms:
+        choices += _single(network, schedule, life, len(choices[-1]))
     for number, found in enumerate(choices, 1):
-        shared, spare = in_place(network, schedule, found), number < len(choices)
-        placed = search(found, shared, moments, enough, effort // 2 if spare else effort, spare, walk)
+        shared, spare = in_place(network, schedule, found), number < last
+        placed = search(found, shared, moments, enough, effort if number == last else effort // 2, spare, walk)
         if placed is not None and (best is None or placed[1] < best[0]):
             best = placed[1], placed[0], found
             if best[0] <= enough:
@@ -62,13 +67,19 @@ def _choices(network: Network, schedule: Schedule, life: Lives, forms: Sequence[
     return [choice for choice in found if len(choice) <= MANY] or [units(network, schedule, life, set())]
 
 
+def _single(network: Network, schedule: Schedule, life: Lives, before: int) -> list[list[Unit]]:
+    """Each row a unit of its own, where these are few, but more than `before`."""
+    found = units(network, schedule, life, _scattered(network, life, "single"), single=True)
+    return [found] if before < len(found) <= FEW else []
+
+
 def _scattered(network: Network, life: Lives, form: Form) -> set[int]:
     """The tensors that are placed row by row."""
     if form == "rings":
         return set()
     dense = dense_tensors(network)
     heights = [ring_height(birth, death) for birth, death in zip(life.birth, life.death, strict=True)]
-    return {t for t, height in enumerate(heights) if t not in dense and (form == "rows" or height < network.tensors[t].rows)}
+    return {t for t, height in enumerate(heights) if t not in dense and (form != "mixed" or height < network.tensors[t].rows)}
 
 
 def _plan(network: Network, found: Sequence[Unit], offsets: Int, bound: int) -> Plan:

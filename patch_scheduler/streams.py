@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,7 @@ from patch_scheduler.cost import Cost
 from patch_scheduler.cuts import Float, StagePeaks, cheapest, least_peak
 from patch_scheduler.demand import streamed
 from patch_scheduler.geometry import Int, Network
-from patch_scheduler.lengthen import lengthen, stage_peak
+from patch_scheduler.lengthen import lengthen, shorten, stage_peak
 from patch_scheduler.peaks import Peaks, blocks
 from patch_scheduler.plan import Plan
 from patch_scheduler.rows import FORMS, PLACEMENTS, Form, plan_rows
@@ -25,18 +26,32 @@ CLOSE = 1.02  # an arena this near to its bound is not worth another search
 WIDE = 1.05  # where the arena is as far above, higher peaks are worth a search
 MOMENT = 600  # rows whose places can be looked for again
 WALKS = (1, 2, 3, 4)
+FASTER = 2  # paces that are tried with leads and shorter blocks
+GAIN = 0.98  # what these must save at least: more events than the cost model knows begin and end them
 HIGHER = (0.5, 0.75)  # on the way from the least peak to the least arena found
 
 
 @dataclass(frozen=True)
 class _Cuts:
-    """Stages, and the steps per event of every operator."""
+    """Stages, the steps per event of every operator, and for how many it asks rows at a time; `leading` stages have leads."""
 
     stages: tuple[Stage, ...]
     block: tuple[int, ...]
+    pace: tuple[int, ...]
+    leading: frozenset[Stage] = frozenset()
+
+    def with_stage(self, stage: Stage, block: Sequence[int], pace: Sequence[int], lead: bool = False) -> _Cuts:
+        """One stage in other blocks, or at another pace."""
+        first, last = stage
+        replaced = [(*old[:first], *new[first:last], *old[last:]) for old, new in ((self.block, block), (self.pace, pace))]
+        return _Cuts(self.stages, replaced[0], replaced[1], self.leading | {stage} if lead else self.leading - {stage})
+
+    def schedule(self, network: Network) -> Schedule:
+        """The events."""
+        return streamed(network, self.stages, self.block, self.pace, self.leading)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Pace:
     """Blocks with which all operators go through the image together, and peak and cost of every stage with them."""
 
@@ -76,7 +91,7 @@ class Streams:
         faster = self._plan(self._cheapest(plan.arena), plan.arena, PLACEMENTS // 4)
         if faster[1].arena <= plan.arena:
             return faster
-        regular = plan_rows(self.network, schedule, plan.arena, PLACEMENTS // 4, FORMS[:-1])
+        regular = plan_rows(self.network, schedule, plan.arena, PLACEMENTS // 4, FORMS[:2])
         return schedule, regular if regular.arena <= plan.arena else plan
 
     def tightest(self) -> Found:
@@ -164,10 +179,40 @@ class Streams:
         for (first, last), pace in zip(stages, paces, strict=True):
             block[first:last] = pace.block[first:last]
         cuts = self._long_layers(stages, tuple(block), target)
-        for stage in stages:
+        for stage, pace in zip(stages, paces, strict=True):
             if stage[1] - stage[0] > 1:
-                cuts = _Cuts(stages, lengthen(self.network, stage, cuts.block, target, self.cost))
+                cuts = self._best_blocks(cuts, stage, pace, target)
         return cuts
+
+    def _best_blocks(self, cuts: _Cuts, stage: Stage, pace: _Pace, target: int) -> _Cuts:
+        """The stage at its pace with some longer blocks, or at a faster pace with some shorter ones."""
+        longer = lengthen(self.network, stage, cuts.block, target, self.cost)
+        best = cuts.with_stage(stage, longer, longer)
+        price = GAIN * self._price(best, stage)
+        number = self._paces.index(pace)
+        for faster in self._paces[number + 1 : number + 1 + FASTER]:
+            shorter = shorten(self.network, stage, faster.block, target)
+            if shorter is not None:
+                other = cuts.with_stage(stage, shorter, faster.block, lead=True)
+                if self._price(other, stage) < price:
+                    best, price = other, self._price(other, stage)
+        return best
+
+    def _price(self, cuts: _Cuts, stage: Stage) -> float:
+        """The stage's time by its events."""
+        events = Counter(event.operator for event in cuts.schedule(self.network).events)
+        return sum(self._price_of(index, events[index]) for index in range(*stage))
+
+    def _price_of(self, index: int, events: int) -> float:
+        """The time of an operator in so many events, if need be between those of two blocks."""
+        steps = self.network.operators[index].steps
+        block = -(-steps // events)
+        few = -(-steps // block)
+        price = self.cost(index, block, True)
+        if few == events:
+            return price
+        many = -(-steps // (block - 1))
+        return price + (self.cost(index, block - 1, True) - price) * (events - few) / (many - few)
 
     def _cheapest_so_far(self, target: int) -> tuple[tuple[Stage, ...], list[_Pace]]:
         """As far as the stages' peaks are known by now."""
@@ -182,7 +227,8 @@ class Streams:
     def _long_layers(self, stages: tuple[Stage, ...], block: tuple[int, ...], target: int) -> _Cuts:
         """Stages of one operator get the longest block within the target."""
         alone = {first for first, last in stages if last == first + 1}
-        return _Cuts(stages, tuple(self._longest(i, target) if i in alone else steps for i, steps in enumerate(block)))
+        longest = tuple(self._longest(i, target) if i in alone else steps for i, steps in enumerate(block))
+        return _Cuts(stages, longest, longest)
 
     def _longest(self, index: int, target: int) -> int:
         """The longest block with which an operator alone stays within the target."""
@@ -190,7 +236,7 @@ class Streams:
         return next((block for block in blocks(steps) if self.layers.of(index, block, False) <= target), 1)
 
     def _plan(self, cuts: _Cuts, enough: int, effort: int = PLACEMENTS, forms: Sequence[Form] = FORMS) -> Found:
-        schedule = streamed(self.network, cuts.stages, cuts.block)
+        schedule = cuts.schedule(self.network)
         return schedule, plan_rows(self.network, schedule, enough, effort, forms)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from patch_scheduler.conflicts import Buffer, buffers
 from patch_scheduler.geometry import Access, Int, Network
-from patch_scheduler.lives import Lives, expand, overwritable
+from patch_scheduler.lives import Lives, expand, lagging, overwritable
 from patch_scheduler.schedule import Event, Schedule
 
 
@@ -46,11 +46,12 @@ class Unit:
 
 @dataclass(frozen=True)
 class InPlace:
-    """Piece `target` (unit, piece) may overlap piece `source` if it starts at most `above` bytes above it."""
+    """Piece `target` (unit, piece) may overlap piece `source` if it starts at most `above` bytes above it, or `exact`ly there."""
 
     source: tuple[int, int]
     target: tuple[int, int]
     above: int
+    exact: bool = False
 
 
 def dense_tensors(network: Network) -> frozenset[int]:
@@ -59,8 +60,11 @@ def dense_tensors(network: Network) -> frozenset[int]:
     return frozenset({*network.inputs, *network.outputs, *(access.tensor for access in accesses if access.dense)})
 
 
-def units(network: Network, schedule: Schedule, life: Lives, scattered: Container[int]) -> list[Unit]:
-    """Everything that needs a place; the tensors in `scattered` in single rows, but for those that must be dense."""
+def units(network: Network, schedule: Schedule, life: Lives, scattered: Container[int], single: bool = False) -> list[Unit]:
+    """Everything that needs a place; the tensors in `scattered` in rows, but for those that must be dense.
+
+    Rows of one life stay together, unless each is to be `single`.
+    """
     dense = dense_tensors(network)
     found: list[Unit] = []
     for buffer in buffers(network, schedule, life):
@@ -69,7 +73,7 @@ def units(network: Network, schedule: Schedule, life: Lives, scattered: Containe
         elif buffer.index in dense:
             found.append(_dense(network, buffer))
         elif buffer.index in scattered:
-            found += _rows(network, life, buffer)
+            found += _rows(network, life, buffer, single)
         else:
             found.append(_ring(network, life, buffer))
     return [unit for unit in found if unit.size]
@@ -85,10 +89,10 @@ def _dense(network: Network, buffer: Buffer) -> Unit:
     return _rigid(buffer, network.tensors[buffer.index].rows, network.tensors[buffer.index].row_bytes)
 
 
-def _rows(network: Network, life: Lives, buffer: Buffer) -> Iterator[Unit]:
-    """Rows of one life in one piece, which suits kernels, unless that would leave some of them unaligned."""
+def _rows(network: Network, life: Lives, buffer: Buffer, single: bool) -> Iterator[Unit]:
+    """Rows of one life in one piece, which suits kernels, unless each is to be single, or would be unaligned."""
     tensor, birth, death = network.tensors[buffer.index], life.birth[buffer.index], life.death[buffer.index]
-    single = bool(tensor.row_bytes % tensor.alignment)
+    single |= bool(tensor.row_bytes % tensor.alignment)
     first = np.flatnonzero(_changes(birth, death) | single)
     for start, rows in zip(first.tolist(), np.diff([*first, len(birth)]).tolist(), strict=True):
         size = rows * tensor.row_bytes
@@ -143,6 +147,10 @@ def in_place(network: Network, schedule: Schedule, found: Sequence[Unit]) -> lis
             for source, row in sources:
                 element = max(read.element(row) for read in reads)
                 result += [InPlace(source, target, write.element(to) - element) for target, to in targets]
+        for tensor, lag in lagging(operator).items():
+            sources, targets = dying.get((tensor, moment), []), born.get((operator.writes[0].tensor, moment), [])
+            size = network.tensors[tensor].row_bytes
+            result += [InPlace(a, b, (to - lag - row) * size, exact=True) for a, row in sources for b, to in targets]
     return result
 
 

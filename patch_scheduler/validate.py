@@ -205,7 +205,7 @@ class _Replay:
         self._check_apart(who, reads, writes, work)
         for rows in reads:
             for output in writes:
-                if _overlap(rows, output):
+                if _overlap(rows, output) and not self._lags(operator, event, rows, output):
                     self._check_in_place(who, operator, (reads, writes), rows, output)
         for rows in writes:
             self._write(who, rows)
@@ -260,6 +260,19 @@ class _Replay:
                 if _overlap(region, rows):
                     row = self._row_name(rows.access.tensor, self._first_within(rows, region.begin))
                     raise InvalidPlan(f"{who}: its {region.what} overlaps {row}")
+
+    def _lags(self, operator: Operator, event: Event, rows: _Rows, output: _Rows) -> bool:
+        """Whether output rows lie exactly over rows of an input that the operator's later steps do not read."""
+        lag, size = rows.access.lag, self.network.tensors[output.access.tensor].row_bytes
+        if lag is None or len(operator.writes) != 1 or self.network.tensors[rows.access.tensor].row_bytes != size:
+            return False
+        if any(access.tensor == rows.access.tensor and access is not rows.access for access in operator.reads):
+            return False
+        exact = output.begin - rows.begin == (output.low - lag - rows.low) * size
+        low = rows.access.ranges.low
+        own = (output.access.ranges.low == np.arange(operator.steps)).all() and (np.diff(output.access.ranges.high) == 1).all()
+        under = range(max(output.low, rows.low + lag), min(output.high, rows.high + lag))
+        return bool(exact and own and all((low[row + 1 : event.last] > row - lag).all() for row in under))
 
     def _check_in_place(
         self, who: str, operator: Operator, event: tuple[list[_Rows], list[_Rows]], rows: _Rows, output: _Rows

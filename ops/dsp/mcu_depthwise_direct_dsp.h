@@ -340,12 +340,17 @@ static inline void mcu_dwd_run(const struct mcu_depthwise_direct_dsp *op, unsign
 {
     int32_t row, column, channel;
     for (row = first; row < last; ++row) {
-        int8_t *out = (int8_t *)mcu_write(op->output, arena, row);
-        for (column = 0; column < op->out_w; ++column) {
-            const uint8_t *parameters = op->channels;
-            for (channel = 0; channel < op->in_c; ++channel, parameters += MCU_DWD_CHANNEL_BYTES) {
-                *out++ = mcu_dwd_output(op, arena, parameters, row, column, channel, scaled);
+        const uint8_t *parameters = op->channels;
+        for (channel = 0; channel < op->in_c; ++channel, parameters += MCU_DWD_CHANNEL_BYTES) {
+            int8_t *out = (int8_t *)mcu_write(op->output, arena, row) + channel;
+            int8_t before = mcu_dwd_output(op, arena, parameters, row, 0, channel, scaled);
+            for (column = 1; column < op->out_w; ++column, out += op->in_c) {
+                /* the output before it may lie over an input of this one */
+                const int8_t next = mcu_dwd_output(op, arena, parameters, row, column, channel, scaled);
+                *out = before;
+                before = next;
             }
+            *out = before;
         }
     }
 }

@@ -196,7 +196,7 @@ def small(op: Operator) -> Operator | None:
 @pytest.mark.usefixtures("only_first")
 @pytest.mark.parametrize("place", ["twin", "cortex-m4"])
 @pytest.mark.parametrize("suite", ["pointwise", "windows", "strips", "large"])
-@pytest.mark.parametrize("variant", [*CONV_2D[1:], small], ids=["row", "two", "one", "small"])
+@pytest.mark.parametrize("variant", [*CONV_2D[1:], small], ids=["three rows", "row", "two", "one", "small"])
 def test_variants(variant: Variant, suite: str, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for the variants of less scratch or less code."""
     monkeypatch.setattr(dsp, "VARIANTS", [variant])

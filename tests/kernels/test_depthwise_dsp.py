@@ -6,17 +6,20 @@ import itertools
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from patch_scheduler import InvalidPlan, validate
 from tests.build import ModelBuilder
 from tests.kernels.guarded import write_guarded
 from tests.operators.test_conv import ACTIVATIONS
-from tests.oracle import random_samples
+from tests.oracle import random_samples, types
 from tflm_mcunet.compiler import build
+from tflm_mcunet.execute.generated import Generated
 from tflm_mcunet.execute.qemu import run_on
 from tflm_mcunet.execute.sanitize import run_sanitized
 from tflm_mcunet.execute.tflm import Tflm
@@ -172,3 +175,41 @@ def test_equals_tflm(kernel: str, suite: str, place: str, monkeypatch: pytest.Mo
             if not np.array_equal(ours.reshape(-1), theirs.reshape(-1))
         ]
         assert not wrong, f"{len(wrong)} of {len(cases)} differ, such as {wrong[:3]}"
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
+@pytest.mark.parametrize("share", [1, 1.4])
+def test_outputs_over_the_row_above(core: str, share: float) -> None:
+    """Streamed one row at a time or several, outputs lie over the uppermost rows of their windows."""
+    rng = np.random.default_rng(3)
+    b = ModelBuilder()
+    case: Case = {"size": (17, 5), "channels": 7, "window": (3, 3), "shifts": (5, 6)}
+    x = y = add(b, rng, case)
+    for _ in range(3):
+        scales = rng.uniform(0.5, 1, 7) * 2.0**-6
+        w = b.constant(rng.integers(-127, 128, (1, 3, 3, 7)), scale=scales, axis=3)
+        y = b.tensor((1, 17, 5, 7), scale=0.25, zero_point=-128)
+        options = {"depthMultiplier": 1, "padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+        b.operator("DEPTHWISE_CONV_2D", [x, w], [y], "DepthwiseConv2DOptions", **options)
+        x = y
+    model = b.build([y])
+    least = build(model, "m", Options(target=core, minimize="sram", schedule="stream"))
+    program = build(model, "m", Options(target=core, sram=round(share * least.plan.arena), schedule="stream"))
+    assert {type(op).__name__ for op in program.lowered.operators} == {"DepthwiseConv2DDirectDsp"}
+    assert (max(program.schedule.block) > 1) == (share > 1)
+    network = replace(
+        program.lowered.network,
+        operators=tuple(
+            replace(op, reads=tuple(replace(access, lag=None) for access in op.reads)) for op in program.lowered.network.operators
+        ),
+    )
+    with pytest.raises(InvalidPlan):
+        validate(network, program.schedule, program.plan)
+    samples = random_samples(program.graph.inputs, 2)
+    with Tflm() as oracle, tempfile.TemporaryDirectory() as folder:
+        for name, text in program.emission.files.items():
+            (Path(folder) / name).write_text(text)
+        generated = Generated(Path(folder), program.prefix, types(program.graph.inputs), types(program.graph.outputs))
+        computed = run_on(core, generated, samples, measure=False).outputs + run_sanitized(generated, samples)
+        for ours, result in zip(computed, [*oracle.run(model, samples)] * 2, strict=True):
+            assert np.array_equal(ours[0], result.outputs[0])

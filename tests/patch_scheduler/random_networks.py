@@ -10,13 +10,13 @@ from patch_scheduler import Access, Network, Operator, Ranges, Tensor, each, las
 
 
 class RandomNetwork:
-    def __init__(self, random: Random, operators: int) -> None:
+    def __init__(self, random: Random, operators: int, lags: bool) -> None:
         self.random = random
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         inputs = [self.tensor(random.randint(1, 8), random.randint(1, 5)) for _ in range(random.choice((1, 1, 1, 2)))]
         kinds = [self.conv, self.conv, self.conv, self.add, self.add, self.resize, self.concat, self.mean, self.view]
-        kinds += [self.split, self.gate, self.narrow, self.transpose]
+        kinds += [self.split, self.gate, self.narrow, self.transpose, *[self.depthwise] * (2 * lags)]
         for _ in range(operators):
             random.choice(kinds)(self.pick())
         read = {access.tensor for operator in self.operators for access in operator.reads}
@@ -53,6 +53,13 @@ class RandomNetwork:
         before = self.random.randint(0, size // 2)
         out = self.tensor(steps, self.random.randint(1, 6))
         self.emit("conv", [Access(x, window(steps, rows, size, stride, 1, before))], [Access(out, each(steps))])
+
+    def depthwise(self, x: int) -> None:
+        """Output rows may lie over those that their windows are the last to read."""
+        what, size = self.tensors[x], self.random.randint(1, 4)
+        before = self.random.randint(0, size // 2)
+        reads = [Access(x, window(what.rows, what.rows, size, 1, 1, before), lag=before)]
+        self.emit("depthwise", reads, [Access(self.tensor(what.rows, what.row_bytes), each(what.rows))])
 
     def add(self, x: int) -> None:
         what = self.tensors[x]
@@ -111,6 +118,7 @@ class RandomNetwork:
         self.emit("transpose", [Access(x, whole(steps, rows))], [Access(out, each(steps))])
 
 
-def random_network(seed: int, operators: int | None = None) -> Network:
+def random_network(seed: int, operators: int | None = None, lags: bool = True) -> Network:
+    """`lags`: with operators that may write over rows further up."""
     random = Random(seed)
-    return RandomNetwork(random, operators or random.randint(1, 9)).network
+    return RandomNetwork(random, operators or random.randint(1, 9), lags).network

@@ -113,7 +113,9 @@ class Simulator:
         if not self.started[index]:
             self.store(state, ("state", index))
             self.started[index] = True
-        if len(operator.writes) == 1 and any(access.in_place for access in operator.reads):
+        if len(operator.writes) == 1 and any(access.lag is not None for access in operator.reads):
+            self.lagging(operator, index, steps, scratch)
+        elif len(operator.writes) == 1 and any(access.in_place for access in operator.reads):
             self.in_place(operator, index, steps, scratch)
         else:
             self.hostile(operator, index, steps, scratch, state)
@@ -139,6 +141,31 @@ class Simulator:
             self.garbage(scratch)
         if kept != [self.memory[byte] for byte in state]:
             raise Destroyed
+
+    def lagging(self, operator: Operator, index: int, steps: range, scratch: range) -> None:
+        """Row by row, after garbage wherever an output row does not lie exactly over its partner."""
+        target = operator.writes[0]
+        for step in steps:
+            mine = self.touched(target, [step])
+            partners = [self.row(access, step - access.lag) for access in operator.reads if access.lag is not None]
+            if mine not in partners:
+                self.garbage(mine)
+        written: list[int] = []
+        for step in steps:
+            read = [tuple(self.memory[b] for b in self.touched(access, [step])) for access in operator.reads]
+            mine = self.touched(target, [step])
+            self.log[index, step] = hash((index, step, *read))
+            values = [hash((self.log[index, step], number)) for number in range(len(mine))]
+            for byte, value in zip(mine, values, strict=True):
+                self.memory[byte] = value
+            written += values
+        self.garbage(scratch)
+        if written != [self.memory[byte] for byte in self.touched(target, steps)]:
+            raise Destroyed
+
+    def row(self, access: Access, row: int) -> list[int]:
+        inside = 0 <= row < self.network.tensors[access.tensor].rows
+        return list(self.bytes(access.tensor, row, row + 1)) if inside else []
 
     def in_place(self, operator: Operator, index: int, steps: range, scratch: range) -> None:
         """Byte by byte: the inputs' byte i just before the output's byte i; other inputs must not change meanwhile."""

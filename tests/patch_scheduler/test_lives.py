@@ -23,7 +23,8 @@ from patch_scheduler import (
     schedule_layers,
     window,
 )
-from patch_scheduler.lives import expand, lives, moment_bytes, overwritable
+from patch_scheduler.demand import streamed
+from patch_scheduler.lives import expand, lives, moment_bytes, replaceable
 from patch_scheduler.peaks import Peaks, blocks
 from tests.patch_scheduler.random_networks import random_network
 
@@ -67,7 +68,7 @@ def naive_moments(network: Network, schedule: Schedule) -> list[int]:
             if moment in mine:
                 event = schedule.events[moment]
                 count += operator.scratch + operator.scratch_per_step * (event.last - event.first)
-                into = overwritable(operator)
+                into = replaceable(operator)
                 dying = sum(size[row] for row in alive if row[0] in into and needed.get(row) == moment)
                 born = sum(size[row] for row in alive if written[row] == moment)
                 count -= min(dying, born) if into else 0
@@ -117,19 +118,26 @@ def test_an_input_that_is_still_needed_shares_nothing() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 5), st.integers(0, 255))
 def test_against_a_naive_count(seed: int, block: int, directions: int) -> None:
-    network = random_network(seed)
+    network = random_network(seed, lags=False)
     turned = tuple(op.reversible and bool(directions >> i & 1) for i, op in enumerate(network.operators))
     schedule = layer_by_layer(network, (block,) * len(network.operators), turned)
     assert moment_bytes(network, schedule).tolist() == naive_moments(network, schedule)
     peaks = Peaks(network)
-    peak = max(peaks.of(i, min(block, op.steps), turned[i]) for i, op in enumerate(network.operators))
-    assert max(peaks.edges, peak) == lower_bound(network, schedule)
+    assert peaks.peak(schedule) == lower_bound(network, schedule)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 5))
+def test_lags_against_a_naive_count(seed: int, block: int) -> None:
+    network = random_network(seed)
+    schedule = streamed(network, [(0, len(network.operators))], (block,) * len(network.operators))
+    assert moment_bytes(network, schedule).tolist() == naive_moments(network, schedule)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 5))
 def test_the_bound_is_over_the_best_directions(seed: int, operators: int) -> None:
-    network = random_network(seed, operators)
+    network = random_network(seed, operators, lags=False)
     choices = product(*[(False, True) if operator.reversible else (False,) for operator in network.operators])
     single = (1,) * len(network.operators)
     best = min(lower_bound(network, layer_by_layer(network, single, turned)) for turned in choices)

@@ -32,6 +32,7 @@ from patch_scheduler import (
 )
 from patch_scheduler.cuts import Float, StagePeaks, cheapest, least_peak
 from patch_scheduler.geometry import Int
+from patch_scheduler.lengthen import shorten
 from patch_scheduler.lives import lives
 from patch_scheduler.units import dense_tensors, in_place, units
 from tests.patch_scheduler.networks import REALISTIC, ds_cnn, mobilenet_v1, mobilenet_v2, resnet8
@@ -153,6 +154,50 @@ def test_in_place_rows_share_exactly() -> None:
     up = {tensor: tuple(offset + 8 for offset in rows) for tensor, rows in found.rows.items() if tensor == 1}
     worse = replace(found, rows={**found.rows, **up}, tensors=tuple(up.get(t, (o,))[0] for t, o in enumerate(found.tensors)))
     assert not accepted(network, schedule, worse)
+
+
+def windows(count: int, rows: int, lag: int | None = None) -> Network:
+    """A chain of windows of three rows."""
+    reads = window(rows, rows, 3, 1, 1, 1)
+    operators = (Operator(f"o{i}", (Access(i, reads, lag=lag),), (Access(i + 1, each(rows)),), rows) for i in range(count))
+    return Network(tuple(Tensor(f"t{i}", rows, 8) for i in range(count + 1)), tuple(operators), (0,), (count,))
+
+
+def test_leads_keep_operators_in_step() -> None:
+    """At a pace of three rows, every operator follows the one before it by a row, so that only windows wait."""
+    network = windows(3, 9)
+    network = replace(network, tensors=tuple(replace(t, row_bytes=1 if t.name in ("t0", "t3") else 8) for t in network.tensors))
+    schedule = streamed(network, [(0, 3)], (3, 3, 3), leading=[(0, 3)])
+    events = [(event.operator, event.first, event.last) for event in schedule.events]
+    assert events[:6] == [(0, 0, 3), (1, 0, 2), (2, 0, 1), (0, 3, 6), (1, 2, 5), (2, 1, 4)]
+    assert lower_bound(network, schedule) < lower_bound(network, streamed(network, [(0, 3)], (3, 3, 3)))
+    divided = streamed(network, [(0, 3)], (3, 2, 3), (3, 3, 3), [(0, 3)])
+    assert [(e.first, e.last) for e in divided.events if e.operator == 1] == [(0, 2), (2, 4), (4, 5), (5, 7), (7, 8), (8, 9)]
+    validate(network, divided, plan_rows(network, divided))
+
+
+def test_blocks_are_as_long_as_the_limit_permits() -> None:
+    network = windows(3, 12)
+    whole_, tight = (shorten(network, (0, 3), (3, 3, 3), limit) for limit in (1 << 20, 0))
+    assert whole_ == (3, 3, 3)
+    assert tight is None
+    peak = lower_bound(network, streamed(network, [(0, 3)], (3, 3, 3), leading=[(0, 3)]))
+    fitted = shorten(network, (0, 3), (3, 3, 3), peak - 1)
+    assert fitted is not None
+    assert fitted < (3, 3, 3)
+    assert lower_bound(network, streamed(network, [(0, 3)], fitted, (3, 3, 3), [(0, 3)])) < peak
+
+
+@pytest.mark.parametrize("block", [1, 3])
+def test_rows_over_the_row_above(block: int) -> None:
+    """What a window reads last makes room for its own row; rows a little off are refused."""
+    apart, lagging = windows(4, 9), windows(4, 9, lag=1)
+    schedule = streamed(lagging, [(0, 4)], (block,) * 4, leading=[(0, 4)])
+    assert lower_bound(lagging, schedule) < lower_bound(apart, schedule)
+    found = plan_rows(lagging, schedule)
+    validate(lagging, schedule, found)
+    assert not accepted(apart, schedule, found)
+    assert Simulator(lagging, found, 2).run(schedule.events) == results(lagging)
 
 
 @pytest.mark.parametrize(

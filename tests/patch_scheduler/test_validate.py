@@ -80,6 +80,17 @@ def test_in_place_may_start_at_the_input_but_not_above() -> None:
     refuses(network, rows(network, 4), replace(separate_, tensors=(16, 17, 33), arena=49), "tensor 'a'")
 
 
+def test_rows_over_the_row_above_lie_exactly_there() -> None:
+    network = replace(pair(), outputs=())  # outputs lie in one piece
+    first, second = network.operators
+    lagging = replace(network, operators=(first, replace(second, reads=(replace(second.reads[0], lag=1),))))
+    over = Plan((16, 0, 32), {}, {}, 48, 0, False, {2: (32, 0, 4, 8)})
+    refuses(network, rows(network, 4), over, "over row 0 of tensor 'b'")
+    validate(lagging, rows(lagging, 4), over)
+    refuses(lagging, rows(lagging, 4), replace(over, rows={2: (32, 4, 8, 36)}), "over row 1 of tensor 'b'")
+    refuses(lagging, rows(lagging, 2), replace(over, rows={2: (32, 0, 36, 4)}), "row 1 of tensor 'b'")
+
+
 def test_places() -> None:
     network = pair(scratch=8, state=8)
     good = Plan((16, 32, 48), {0: 0}, {0: 8}, 64, 0, False)

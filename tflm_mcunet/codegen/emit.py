@@ -116,8 +116,8 @@ def _loop(loop: Any) -> dict[str, Any]:
     return {
         "repeat": loop.repeat,
         "events": [
-            {"operator": event.operator, "first": event.first, "advance": advance}
-            for event, advance in zip(loop.events, loop.advance, strict=True)
+            {"operator": event.operator, "first": event.first, "block": block, "advance": advance}
+            for event, block, advance in zip(loop.events, loop.block, loop.advance, strict=True)
         ],
     }
 
@@ -180,7 +180,6 @@ class _Writer:
             "fields": fields,
             "arrays": arrays,
             "comment": _operator_comment(op),
-            "block": self.schedule.block[position],
             "steps": op.steps,
             "constant_bytes": self.constant_bytes - before,
         }

@@ -12,9 +12,10 @@ MAX_PERIOD = 32
 
 @dataclass(frozen=True)
 class Loop:
-    """`events`, `repeat` times; in each repetition event i starts `advance[i]` steps further on."""
+    """`events`, `repeat` times, of at most `block[i]` steps; in each repetition event i starts `advance[i]` steps further on."""
 
     events: tuple[Event, ...]
+    block: tuple[int, ...]
     advance: tuple[int, ...]
     repeat: int
 
@@ -55,10 +56,15 @@ def _repeat(events: Sequence[Event], start: int, period: int, steps: Sequence[in
         )
     ):
         repeat += 1
-    return Loop(body, advance if repeat > 1 else (0,) * period, repeat)
+    return Loop(body, tuple(_length(event, steps, block) for event in body), advance if repeat > 1 else (0,) * period, repeat)
+
+
+def _length(event: Event, steps: Sequence[int], block: Sequence[int]) -> int:
+    """The steps of an event, or of a whole block where the operator's last step cuts it short."""
+    return block[event.operator] if event.last == steps[event.operator] else event.last - event.first
 
 
 def _shifted(event: Event, distance: int, steps: Sequence[int], block: Sequence[int]) -> Event:
     """What the device runs for this table entry when its first step has moved by `distance`."""
     first = event.first + distance
-    return Event(event.operator, first, min(first + block[event.operator], steps[event.operator]))
+    return Event(event.operator, first, min(first + _length(event, steps, block), steps[event.operator]))

@@ -76,15 +76,18 @@ def _operator(
 ) -> geometry.Operator:
     """`shared` buffers have views with rows of different sizes, none of which may be torn apart."""
 
-    def access(tensor: Tensor, ranges: geometry.Ranges, in_place: bool = False) -> geometry.Access:
+    def access(tensor: Tensor, ranges: geometry.Ranges, in_place: bool = False, lag: int | None = None) -> geometry.Access:
         index = buffer[tensor]
         dense = index in shared or not op.row_pointers
-        return geometry.Access(index, ranges.scaled(tensor.row_bytes // tensors[index].row_bytes), in_place, dense)
+        finer = tensor.row_bytes // tensors[index].row_bytes
+        if lag is not None:
+            lag = lag * finer if tensors[index].row_bytes == tensors[buffer[op.output]].row_bytes else None
+        return geometry.Access(index, ranges.scaled(finer), in_place, dense, lag)
 
     return geometry.Operator(
         name=op.name,
         reads=tuple(
-            access(t, op.reads(i), op.in_place(i)) for i, t in enumerate(op.inputs) if t is not None and not t.constant
+            access(t, op.reads(i), op.in_place(i), op.lag(i)) for i, t in enumerate(op.inputs) if t is not None and not t.constant
         ),
         writes=tuple(access(t, op.writes(i)) for i, t in enumerate(op.outputs)),
         steps=op.steps,

@@ -87,12 +87,12 @@ class _Kernels:
         return self._exchanged(graph, allowed, rooms)
 
     def _exchanged(self, graph: Graph, allowed: Mapping[Operator, list[Operator]], rooms: Rooms) -> Graph:
-        """Every operator in the allowed kernel that costs least."""
+        """Every operator in the allowed kernel that costs least; of those in the one with least scratch."""
 
-        def cost(op: Operator) -> float:
-            block = rooms[op.index].block if op.index in rooms else op.steps
-            estimate = self.model.estimate(op, min(block, op.steps))
-            return estimate.instructions if estimate.cycles is None else estimate.cycles
+        def cost(op: Operator) -> tuple[float, int]:
+            block = min(rooms[op.index].block if op.index in rooms else op.steps, op.steps)
+            estimate = self.model.estimate(op, block)
+            return estimate.instructions if estimate.cycles is None else estimate.cycles, _scratch(op, block)
 
         return graph.exchange({op: min(found, key=cost) if len(found) > 1 else found[0] for op, found in allowed.items()})
 
@@ -207,7 +207,8 @@ def _filled(kernels: _Kernels, planned: Planned, goal: int, options: Options) ->
 def _undemanding(new: Operator, old: Operator) -> bool:
     """Whether a kernel can take another's place where rows may already lie anywhere, or outputs over inputs."""
     shared = all(new.in_place(index) or not old.in_place(index) for index in range(len(old.inputs)))
-    return shared and (new.row_pointers or not old.row_pointers) and (new.state, new.steps) == (old.state, old.steps)
+    lags = all(new.lag(index) == old.lag(index) for index in range(len(old.inputs)) if old.lag(index) is not None)
+    return shared and lags and (new.row_pointers or not old.row_pointers) and (new.state, new.steps) == (old.state, old.steps)
 
 
 def _scratch(op: Operator, block: int) -> int:

@@ -122,6 +122,10 @@ class Operator:
         """Whether the kernel reads element i of this input before it writes element i of the output, ascending."""
         return False
 
+    def lag(self, position: int) -> int | None:
+        """Output row r may lie exactly over row r - lag of this input: see patch_scheduler.geometry.Access."""
+        return None
+
     @property
     def row_pointers(self) -> bool:
         """Whether the kernel reaches each row by a pointer of its own, so that rows may lie anywhere in the arena."""

@@ -161,5 +161,5 @@ def _variant(pixels: int, height: int) -> Callable[[Operator], Operator | None]:
     return variant
 
 
-CONV_2D = [_variant(3, STRIP), _variant(3, 1), _variant(2, 1), _variant(1, 1)]
+CONV_2D = [_variant(3, STRIP), _variant(3, 3), _variant(3, 1), _variant(2, 1), _variant(1, 1)]
 """The kernel with less and less scratch."""

@@ -230,6 +230,11 @@ class DepthwiseConv2DDirectDsp(DepthwiseConv2DDsp):
     def scratch(self) -> int:
         return 0
 
+    def lag(self, position: int) -> int | None:
+        """An output may lie over the pixel in the uppermost row of its window, which has been read by then."""
+        same = self.stride == (1, 1) and self.input(0).row_bytes == self.output.row_bytes
+        return self.axes[0].before if position == 0 and same else None
+
     @property
     def weight_bytes_fetched(self) -> int:
         """Weights are read once per so many rows."""
