@@ -25,6 +25,13 @@ class _Parser(argparse_flags.ArgumentParser):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(inherited_absl_flags=None, **kwargs)
 
+    def check_options(self, words: Sequence[str]) -> None:
+        """Refuses an unknown option before one that is missing, as which it may be meant."""
+        known = [option for action in self._actions for option in action.option_strings]
+        for name in (word.split("=")[0] for word in words if word.startswith("--") and len(word) > 2):
+            if not any(option.startswith(name) for option in known):
+                self.error(f"unrecognized arguments: {name}")
+
     def error(self, message: str) -> NoReturn:
         unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
         if unknown:
@@ -51,13 +58,15 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The command and its options; exits with status 2 where they make no sense."""
     flags.FLAGS(argv[:1])  # absl's own flags keep their defaults
     parser, commands = make_parser()
+    if len(argv) > 1 and argv[1] in commands:
+        commands[argv[1]].check_options(argv[2:])
     options, rest = parser.parse_known_args(argv[1:])
     if rest:
         commands[options.command].error(f"unrecognized arguments: {rest[0]}")
     return options
 
 
-def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+def make_parser() -> tuple[_Parser, Mapping[str, _Parser]]:
     """The parser, and those of the commands by name."""
     parser = _Parser(prog="tflm-mcunet", description="int8 .tflite models as static C, bit-exact with TensorFlow Lite Micro")
     parser.add_argument("--version", action="version", version=f"tflm-mcunet {__version__}")
@@ -213,7 +222,7 @@ def _add_completion(commands: Any) -> None:
     epilog = 'example: eval "$(tflm-mcunet completion bash)"'
     command = commands.add_parser("completion", help=summary, description=summary, epilog=epilog)
     command.set_defaults(function=print_completion)
-    command.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="for which shell")
+    command.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), help="for which shell")
 
 
 def _count(text: str) -> int:

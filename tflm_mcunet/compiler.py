@@ -20,6 +20,7 @@ from tflm_mcunet.options import OptionError, Options
 from tflm_mcunet.passes import PASSES, int8_edges, pull_input, remove_dead_channels, rewrite
 from tflm_mcunet.planning import Planned, next_bytes
 from tflm_mcunet.tflite.reader import read
+from tflm_mcunet.trace import describe
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def build(
     schedule, plan = planned.schedule, planned.plan
     validate(planned.lowered.network, schedule, plan)
     if trace is not None:
-        trace(f"schedule: {schedule}\nplan: {plan}")
+        trace(describe(planned))
     wide = any(tensor.dtype != np.int8 for tensor in (*original.inputs, *original.outputs))
     if must_fit:
         check_sram(plan.arena, plan.lower_bound, options, wide, lambda other: _planned(original, other).plan.arena)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -221,11 +222,19 @@ def test_the_self_test_is_a_model_of_the_tests() -> None:
     assert (Path(tflm_mcunet.__file__).parent / "self_test.tflite").read_bytes() == small_network()
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
 def test_completion_knows_commands_options_and_boards(shell: str) -> None:
     script = command("completion", shell).stdout
-    for word in ("analyze", "--schedule", "stm32f746"):
+    for word in ("analyze", "-l schedule" if shell == "fish" else "--schedule", "stm32f746"):
         assert word in script
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is missing")
+def test_fish_takes_the_completion(tmp_path: Path) -> None:
+    (tmp_path / "script").write_text(command("completion", "fish").stdout)
+    asked = "source ./script; complete -C 'tflm-mcunet analyze --target nano'"
+    done = subprocess.run(["fish", "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["nano33ble"], done.stderr
 
 
 def test_bash_takes_the_completion(tmp_path: Path) -> None:
@@ -242,6 +251,7 @@ def test_bash_takes_the_completion(tmp_path: Path) -> None:
     ("arguments", "hint"),
     [
         (("analyse", "x"), "unknown command analyse: did you mean analyze?"),
+        (("compile", "x", "--ouut", "y"), "unknown option --ouut: did you mean --out?"),
         (("analyze", "x", "--minimize", "latancy"), "--minimize: invalid choice latancy: did you mean latency?"),
         (("analyze", "x", "--taget", "y"), "unknown option --taget: did you mean --target?"),
         (("analyze", "x", "--target", "nano33"), "did you mean 'nano33ble'?"),
