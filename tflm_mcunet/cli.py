@@ -27,6 +27,16 @@ class _Parser(argparse_flags.ArgumentParser):
 
     def check_options(self, words: Sequence[str]) -> None:
         """Refuses an unknown option before one that is missing, as which it may be meant."""
+        for action in self._actions:
+            if isinstance(action.choices, dict):  # commands of its own, such as those of `search`
+                if words and words[0] in action.choices:
+                    action.choices[words[0]].check_options(words[1:])
+                return
+        inner = next((a.choices for a in self._actions if isinstance(a, argparse._SubParsersAction)), None)
+        if inner is not None:
+            if words and words[0] in inner:
+                inner[words[0]].check_options(words[1:])
+            return
         known = [option for action in self._actions for option in action.option_strings]
         for name in (word.split("=")[0] for word in words if word.startswith("--") and len(word) > 2):
             if not any(option.startswith(name) for option in known):
@@ -58,8 +68,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The command and its options; exits with status 2 where they make no sense."""
     flags.FLAGS(argv[:1])  # absl's own flags keep their defaults
     parser, commands = make_parser()
-    if len(argv) > 1 and argv[1] in commands:
-        commands[argv[1]].check_options(argv[2:])
+    parser.check_options(argv[1:])
     options, rest = parser.parse_known_args(argv[1:])
     if rest:
         commands[options.command].error(f"unrecognized arguments: {rest[0]}")

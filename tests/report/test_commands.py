@@ -251,6 +251,7 @@ def test_bash_takes_the_completion(tmp_path: Path) -> None:
     ("arguments", "hint"),
     [
         (("analyse", "x"), "unknown command analyse: did you mean analyze?"),
+        (("search", "space", "--targt", "x"), "unknown option --targt: did you mean --target?"),
         (("compile", "x", "--ouut", "y"), "unknown option --ouut: did you mean --out?"),
         (("analyze", "x", "--minimize", "latancy"), "--minimize: invalid choice latancy: did you mean latency?"),
         (("analyze", "x", "--taget", "y"), "unknown option --taget: did you mean --target?"),
