@@ -3,7 +3,8 @@
     python benchmarks/cost/fit.py
     python benchmarks/cost/fit.py --cores cortex-m4 --jobs 4
 
-Each network is profiled operator by operator: as fast as it gets, within less memory than that takes, and as the least stream.
+Each network is profiled operator by operator: as fast as it gets, within less memory than that takes, and as the least stream;
+generated chains of layers also in every kernel that their operators can take, whatever the model that is replaced would choose.
 Per family of kernels, non-negative least squares give the coefficients. For the error, each network is estimated by a model that
 was fitted to everything else.
 """
@@ -14,11 +15,12 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 from absl import app, flags
@@ -28,14 +30,16 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.cost.synthetic import chain  # noqa: E402
+from benchmarks.cost.synthetic import chain, images  # noqa: E402
 from tests.networks.generate import generate_seeded  # noqa: E402
 from tflm_mcunet.compiled import Compiled  # noqa: E402
 from tflm_mcunet.compiler import build  # noqa: E402
 from tflm_mcunet.cost.features import features  # noqa: E402
 from tflm_mcunet.cost.model import ANY  # noqa: E402
 from tflm_mcunet.fit import DoesNotFit  # noqa: E402
+from tflm_mcunet.kernels import alternatives, choice  # noqa: E402
 from tflm_mcunet.operators import OPERATORS  # noqa: E402
+from tflm_mcunet.operators.base import Operator  # noqa: E402
 from tflm_mcunet.options import Options  # noqa: E402
 
 CORES = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m55")
@@ -43,14 +47,11 @@ SCHEDULES: Mapping[str, Mapping[str, Any]] = {
     "fast": {"sram": 1 << 22},
     "tight": {},  # within a part of what `fast` takes
     "stream": {"schedule": "stream", "minimize": "sram"},
-    # The kernels that a core falls back to, compiled for it.
-    "portable": {"target": "cortex-m3"},
-    "dsp": {"target": "cortex-m4"},
 }
-FALLBACKS = {"cortex-m3": [], "cortex-m55": ["portable", "dsp"]}
 TIGHT = 0.7
 REPORTED = ("fast", "tight", "stream")
-CHAINS, RANDOM = 18, 18
+CHAINS, IMAGES, RANDOM = 20, 4, 12
+EVERY = "kernel"  # and its number: each operator in that of its kernels, or in its last
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("shared", str(ROOT.parent / "shared"), "folder that holds models/")
@@ -83,13 +84,15 @@ def networks() -> Iterator[tuple[str, bytes]]:
         yield path.stem if path.stem != "model" else path.parent.name, path.read_bytes()
     for seed in range(CHAINS):
         yield f"#chain {seed}", chain(seed)
+    for seed in range(IMAGES):
+        yield f"#images {seed}", images(seed)
     for seed in range(RANDOM):
         yield f"#random {seed}", generate_seeded(seed, OPERATORS, 12).model
 
 
 def profile(name: str, model: bytes, schedule: str, core: str, **options: Any) -> tuple[list[Sample], int]:
     """The samples of one network, and its arena."""
-    chosen = {"target": core, "io": "int8", "name": "model", **options, **SCHEDULES[schedule]}
+    chosen = {"target": core, "io": "int8", "name": "model", **options, **SCHEDULES.get(schedule, SCHEDULES["fast"])}
     compiled = Compiled(model, build(model, name, Options(**chosen)))
     execution = compiled.bench(on=core, profile=True)
     program = compiled.program
@@ -104,14 +107,38 @@ def profile(name: str, model: bytes, schedule: str, core: str, **options: Any) -
 def attempt(name: str, model: bytes, core: str) -> list[Sample]:
     """The samples of one network, scheduled in every way that there is for it."""
     samples, arena = profile(name, model, "fast", core)
-    wanted = ["stream"] if name.startswith("#") else ["tight", "stream"]
-    if name.startswith("#chain"):
-        wanted += FALLBACKS.get(core, ["portable"])
-    for schedule in wanted:
+    for schedule in ["stream"] if name.startswith("#") else ["tight", "stream"]:
         options = {"sram": int(TIGHT * arena)} if schedule == "tight" else {}
         with suppress(DoesNotFit):
             samples += profile(name, model, schedule, core, **options)[0]
+    if name.startswith(("#chain", "#images")):
+        samples += [sample for number in range(_most_kernels(name, model, core)) for sample in _forced(number, name, model, core)]
     return samples
+
+
+def _forced(number: int, name: str, model: bytes, core: str) -> list[Sample]:
+    with kernels(number):
+        return profile(name, model, f"{EVERY} {number}", core)[0]
+
+
+def _most_kernels(name: str, model: bytes, core: str) -> int:
+    with kernels(0) as offered:
+        build(model, name, Options(target=core, io="int8", name="model", sram=SCHEDULES["fast"]["sram"]))
+    return max(offered)
+
+
+@contextmanager
+def kernels(number: int) -> Iterator[list[int]]:
+    """Operators take the kernel of this number, or the last that applies, whatever it costs. Gives how many each could take."""
+    offered: list[int] = []
+
+    def chosen(op: Operator, available: Set[str]) -> list[Operator]:
+        found = list(alternatives(op, available))
+        offered.append(len(found))
+        return [found[min(number, len(found) - 1)]]
+
+    with patch.object(choice, "alternatives", chosen), patch.object(choice._Kernels, "only_one", False):
+        yield offered
 
 
 def profiles(core: str) -> list[Sample]:

@@ -6,21 +6,24 @@ import numpy as np
 
 from tests.build import ModelBuilder
 
-CHANNELS = (3, 8, 12, 16, 24, 32, 40, 48, 64, 96, 128)
+CHANNELS = (1, 3, 8, 12, 16, 24, 32, 40, 48, 64, 96, 128)
 SIDES = (3, 4, 5, 7, 10, 12, 15, 20, 28)
 LAYERS = 9
+FEW = 3
+"""Channels of images and sounds."""
+FIRST = ((3, 3), (3, 3), (3, 3), (5, 5), (7, 7), (2, 3), (10, 4), (10, 8))
+"""Windows of first layers."""
 
 
 class _Chain:
     """A chain of layers under construction; `at` is the last tensor."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.b = ModelBuilder()
-        side = int(self.rng.choice(SIDES))
-        self.at = self.b.input((1, side, side, int(self.rng.choice(CHANNELS))))
+    def __init__(self, b: ModelBuilder, at: int, rng: np.random.Generator) -> None:
+        self.b, self.at, self.rng = b, at, rng
 
     def layers(self) -> bytes:
+        if self.b.shape(self.at)[3] <= FEW:
+            self.first()
         for _ in range(LAYERS):
             kind = self.rng.choice(["pointwise", "depthwise", "convolution", "add", "reduce"], p=[0.3, 0.4, 0.15, 0.1, 0.05])
             getattr(self, kind)()
@@ -29,10 +32,15 @@ class _Chain:
         return self.b.build([self.at])
 
     def pointwise(self) -> None:
-        self._convolution(1, 1)
+        self._convolution((1, 1), 1)
 
     def convolution(self) -> None:
-        self._convolution(int(self.rng.choice((3, 5))), int(self.rng.choice((1, 2))))
+        size = int(self.rng.choice((3, 3, 5)))
+        self._convolution((size, size), int(self.rng.choice((1, 2))))
+
+    def first(self) -> None:
+        window = FIRST[self.rng.integers(len(FIRST))]
+        self._convolution(window, int(self.rng.choice((1, 2))))
 
     def depthwise(self) -> None:
         size, stride = int(self.rng.choice((3, 3, 5, 7))), int(self.rng.choice((1, 1, 2)))
@@ -45,7 +53,7 @@ class _Chain:
 
     def add(self) -> None:
         before = self.at
-        self._convolution(1, 1, channels=self.b.shape(before)[3])
+        self._convolution((1, 1), 1, channels=self.b.shape(before)[3])
         y = self.b.tensor(self.b.shape(before), scale=0.08, zero_point=3)
         self.b.operator("ADD", [before, self.at], [y], "AddOptions")
         self.at = y
@@ -61,6 +69,12 @@ class _Chain:
             self.b.operator(kind, [self.at], [y], "Pool2DOptions", **values)
             self.at = y
 
+    def mean(self) -> None:
+        y = self.b.tensor((1, self.b.shape(self.at)[3]), scale=0.03, zero_point=-128)
+        axes = self.b.constant([1, 2], np.int32)
+        self.b.operator("MEAN", [self.at, axes], [y], "ReducerOptions", keepDims=False)
+        self.at = y
+
     def fully_connected(self, inputs: int) -> None:
         outputs = int(self.rng.choice((2, 10, 64)))
         flat = self.b.tensor((1, inputs), scale=0.05)
@@ -71,10 +85,10 @@ class _Chain:
         self.b.operator("FULLY_CONNECTED", [flat, weights, bias], [y], "FullyConnectedOptions")
         self.at = y
 
-    def _convolution(self, size: int, stride: int, channels: int = 0) -> None:
+    def _convolution(self, window: tuple[int, int], stride: int, channels: int = 0) -> None:
         depth = self.b.shape(self.at)[3]
-        channels = channels or int(self.rng.choice(CHANNELS[1:]))
-        weights, bias = self._weights((channels, size, size, depth), channels, 0)
+        channels = channels or int(self.rng.choice(CHANNELS[2:]))
+        weights, bias = self._weights((channels, *window, depth), channels, 0)
         y, activation = self._output(channels, stride)
         values = {"strideH": stride, "strideW": stride, "fusedActivationFunction": activation}
         self.b.operator("CONV_2D", [self.at, weights, bias], [y], "Conv2DOptions", **values)
@@ -93,6 +107,26 @@ class _Chain:
         return self.b.tensor(shape, scale=0.05, zero_point=-128 if rectified else 5), rectified
 
 
+def images(seed: int) -> bytes:
+    """The first layers of eight networks side by side, of any window on one to three channels, half of them followed by means."""
+    rng = np.random.default_rng(seed)
+    b = ModelBuilder()
+    outputs = []
+    for _ in range(8):
+        height, width = rng.integers(10, 41, 2)
+        source = b.input((1, int(height), int(width), int(rng.integers(1, FEW + 1))), zero_point=int(rng.choice((-128, 7))))
+        layer = _Chain(b, source, rng)
+        layer.first()
+        if rng.integers(2):
+            layer.mean()
+        outputs.append(layer.at)
+    return b.build(outputs)
+
+
 def chain(seed: int) -> bytes:
     """The network of a seed: ten layers or so of any kind, one after the other, and a fully connected one."""
-    return _Chain(seed).layers()
+    rng = np.random.default_rng(seed)
+    b = ModelBuilder()
+    side = int(rng.choice(SIDES))
+    source = b.input((1, side, side, int(rng.choice(CHANNELS))), zero_point=int(rng.choice((-128, 7))))
+    return _Chain(b, source, rng).layers()

@@ -61,8 +61,8 @@ def describe(case: Case) -> str:
 
 def main() -> None:
     """Prints a table."""
-    print("| layer | strips of 12 rows | single rows | two pixels | one pixel |")
-    print("|---|---|---|---|---|")
+    print("| layer | strips of 12 rows | of 3 rows | single rows | two pixels | one pixel |")
+    print("|---|---|---|---|---|---|")
     for case in LAYERS:
         (size, _), (window, _), (stride, _) = case["size"], case["window"], case["stride"]
         macs = outputs_along("SAME", size, window, stride, 1) ** 2 * case["channels"] * case["outputs"] * window**2
@@ -74,7 +74,7 @@ def main() -> None:
     dsp.VARIANTS[:] = [fully_connected]
     for case in PRODUCTS:
         channels, outputs = case["channels"], case["outputs"]
-        print(f"| FULLY_CONNECTED {channels} -> {outputs} | {figures(case, channels * outputs)} | | | |", flush=True)
+        print(f"| FULLY_CONNECTED {channels} -> {outputs} | {figures(case, channels * outputs)} | | | | |", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -12,6 +13,7 @@ from tflm_mcunet.operators.conv_2d import Conv2D
 from tflm_mcunet.operators.convolution import Windowed
 from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
 from tflm_mcunet.operators.fully_connected import FullyConnected
+from tflm_mcunet.operators.window import Axis
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,11 @@ class Features:
     """The family of kernels that share coefficients, and the counts that these multiply.
 
     event: calls of the kernel. row: steps of the schedule. value: outputs; constant: those that no input changes. mac:
-    multiply-accumulates. gather: inputs that are copied or expanded first; piece: contiguous parts in which they are read;
-    edge: those that are not all inside the image.
+    multiply-accumulates. gather: inputs that are copied or expanded first; ragged: those that are moved byte by byte; piece:
+    contiguous parts in which they are read; edge: those that are not all inside the image, or may not be.
     group: pixels that are computed together, blocks of a row's columns where depthwise. start: channels that are set up, once
-    per tile; column: blocks of columns that walk down a tile, or rows of single channels. read: inputs of operators without
-    weights.
+    per tile, or runs of groups; column: blocks of columns that walk down a tile, or rows of single channels. read: inputs of
+    operators without weights.
     """
 
     family: str
@@ -93,7 +95,7 @@ def _convolution(op: Conv2D, block: int) -> Features:
         "mac": outputs * _rounded(taps, tiling.taps),
         "gather": groups * tiling.pixels * _rounded(taps, tiling.taps) * op.groups,
         "piece": groups * tiling.pixels * pieces * op.groups,
-        "edge": _edge(op),
+        "edge": _edge(op) * op.window[1],  # pixel by pixel
     }
     return Features(_family(op, "pointwise" if op.pointwise else ""), values)
 
@@ -102,47 +104,71 @@ def _convolution_dsp(op: Any, block: int) -> Features:
     _, height, width, _ = op.output.nhwc
     full, rest = divmod(op.steps, block)
     live, constant = _channels(op)
-    pixels, taps = op.pixels, _rounded(op.weights[0].size, DSP.taps)
+    pixels, quads = op.pixels, op.quads
+    values: dict[str, float] = {"event": full + bool(rest), "row": height}
     if op.in_place_pixels:
-        groups = lines = full * _up(block * width, pixels) + _up(rest * width, pixels)
+        groups = full * _up(block * width, pixels) + _up(rest * width, pixels)
+        values |= {"gather": groups * pixels * DSP.taps * quads, "piece": groups * pixels}
+        used = groups * quads
     else:
-        groups, lines = _strips(op, block)
-    values = {
-        "event": full + bool(rest),
-        "row": height,
+        groups, used, copied = _windows(op, block)
+        values |= copied
+    values |= {
         "group": groups,
         "value": groups * pixels * live,
-        "mac": groups * pixels * live * taps,
-        "gather": lines * pixels * taps // op.window[0],
-        "piece": lines * pixels,
+        "mac": used * pixels * 4 * live,
         "constant": groups * pixels * constant,
-        "edge": _edge(op),
     }
     narrow = "" if pixels == DSP.pixels else str(pixels)
     return Features(_family(op, " ".join(filter(None, ("pointwise" if op.in_place_pixels else "", narrow)))), values)
 
 
-def _strips(op: Any, block: int) -> tuple[int, int]:
-    """Groups of pixels, and kernel rows that are expanded for them, once for all output rows of a strip."""
-    _, _, width, _ = op.output.nhwc
-    full, rest = divmod(op.steps, block)
+def _windows(op: Any, block: int) -> tuple[int, int, dict[str, float]]:
+    """Groups of pixels, the quads of taps that these have, and what is expanded for them: once for all output rows of a strip."""
+    vertical, horizontal = op.axes
+    _, height, width, _ = op.output.nhwc
     across, left = divmod(width, op.pixels)
-    groups = lines = 0
-    for events, rows in ((full, block), (1, rest)):
-        for strips, height in ((rows // op.strip, op.strip), (1, rows % op.strip)):
-            below = _up(height * left, op.pixels)
-            span = (height - 1) * op.stride[0] + op.window[0] if height else 0
-            groups += events * strips * (height * across + below)
-            lines += events * strips * (across * span + below * op.window[0])
-    return groups, lines
+    first, last = _interior(horizontal)
+    plain = op.pixels == DSP.pixels and horizontal.dilation == 1
+    quick = max(last // op.pixels - _up(first, op.pixels), 0) if plain else 0
+    groups = starts = fast = slow = 0
+    for strip, count in Counter(_strips(op, block)).items():
+        below = _up(strip * left, op.pixels)
+        span = (strip - 1) * vertical.stride + vertical.size
+        groups += count * (strip * across + below)
+        starts += count * ((strip if op.rest > 1 else 1) * across + below)
+        fast += count * quick * span
+        slow += count * ((across - quick) * span + below * vertical.size)
+    skips = plain and op.input(0).zero_point == -128 and op.rest <= 1 and vertical.dilation == 1
+    outside = (height * vertical.size - vertical.inside) * across if skips else 0
+    ragged = op.weights.shape[2] * op.weights.shape[3] - DSP.taps * op.whole  # of a kernel row
+    copied = {
+        "start": starts,
+        "piece": op.pixels * fast,
+        "edge": op.pixels * slow,
+        "gather": op.pixels * DSP.taps * (op.whole * (fast + slow) + op.rest * groups),
+        "ragged": op.pixels * ragged * (fast + slow),
+    }
+    return groups, groups * op.quads - outside * op.whole, copied
 
 
-def _edge(op: Conv2D) -> int:
-    """Rows of windows that reach beyond the left or right edge of the image."""
-    axis = op.axes[1]
+def _strips(op: Any, block: int) -> Iterator[int]:
+    """The heights of all strips."""
+    for first in range(0, op.steps, block):
+        rows = min(block, op.steps - first)
+        yield from (min(op.strip, rows - row) for row in range(0, rows, op.strip))
+
+
+def _interior(axis: Axis) -> tuple[int, int]:
+    """The outputs [first, last) whose windows lie wholly inside the input."""
     first = min(_up(max(axis.before, 0), axis.stride), axis.output)
-    last = min((axis.input - axis.reach + axis.before) // axis.stride + 1, axis.output)
-    return op.output.nhwc[1] * op.window[0] * (axis.output - max(last - first, 0))
+    return first, max(first, min((axis.input - axis.reach + axis.before) // axis.stride + 1, axis.output))
+
+
+def _edge(op: Conv2D | DepthwiseConv2D) -> int:
+    """Rows of windows that reach beyond the left or right edge of the image."""
+    first, last = _interior(op.axes[1])
+    return op.output.nhwc[1] * op.window[0] * (op.axes[1].output - (last - first))
 
 
 def _convolution_mve(op: Conv2D, block: int) -> Features:
@@ -228,6 +254,7 @@ def _depthwise_grouped(op: DepthwiseConv2D, block: int) -> Features:
         "mac": windows * _rounded(op.depth_multiplier, PLAIN.channels) * rows * columns,
         "gather": windows * rows * columns,
         "piece": windows * rows * (1 if groups == 1 and op.dilation[1] == 1 else columns),
+        "edge": _edge(op) * groups * columns,
     }
     return Features("Conv2D", values)
 
@@ -290,7 +317,7 @@ def _fully_connected(op: FullyConnected, block: int) -> Features:
         "event": _up(op.steps, block),
         "row": vectors,
         "value": op.output.elements,
-        "mac": op.output.elements * _rounded(taps, _tiling(op).taps),
+        "mac": vectors * _rounded(op.output.shape[-1], PLAIN.channels) * _rounded(taps, _tiling(op).taps),
         "gather": vectors * taps,
     }
     return Features(_family(op), values)
