@@ -1,8 +1,8 @@
 """The least arenas at budgets of multiply-accumulates, next to bounds of what msf-CNN's fused layers need.
 
-    python benchmarks/planning/front.py --models ../shared/models --mobilenet mobilenet_v2_224.tflite
+    python benchmarks/planning/front.py --models ../shared/models --mobilenet mobilenet_v2_224.tflite --v3 mobilenet_v3_160.tflite
 
-Writes FRONT.md and front.json beside this file. The MobileNetV2 is made by benchmarks/sram/mobilenet_v2.py.
+Writes FRONT.md and front.json beside this file. benchmarks/sram/mobilenet_v2.py and mobilenet_v3.py make the MobileNets.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import tflm_mcunet
 
 MODELS = flags.DEFINE_string("models", None, "folder of the reference models", required=True)
 MOBILENET = flags.DEFINE_string("mobilenet", None, "the int8 MobileNetV2-1.0 224x224", required=True)
+V3 = flags.DEFINE_string("v3", None, "the int8 MobileNetV3-Large 0.75 160x160, with squeeze-and-excite", required=True)
 HERE = Path(__file__).parent
 
 BUDGETS = (1.0, 1.1, 1.3, 2.0)
@@ -50,7 +51,11 @@ def least(path: Path, budget: float, feed: str) -> dict[str, Any]:
 
 def main(argv: Sequence[str]) -> None:
     """Plans, and writes the table."""
-    paths = {"mcunet_vww1_80": Path(MODELS.value) / "mcunet_vww1_80.tflite", "mobilenet_v2_224": Path(MOBILENET.value)}
+    paths = {
+        "mcunet_vww1_80": Path(MODELS.value) / "mcunet_vww1_80.tflite",
+        "mobilenet_v2_224": Path(MOBILENET.value),
+        "mobilenet_v3_160": Path(V3.value),
+    }
     results: dict[str, list[dict[str, Any]]] = {}
     for name, path in paths.items():
         results[name] = []
@@ -67,17 +72,19 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
     lines = [
         "# SRAM against work",
         "",
-        "`python benchmarks/planning/front.py --models ../shared/models --mobilenet mobilenet_v2_224.tflite`",
+        "`python benchmarks/planning/front.py --models ../shared/models --mobilenet mobilenet_v2_224.tflite "
+        "--v3 mobilenet_v3_160.tflite`",
         "",
         "The least arenas in bytes, and the multiples of the model's work they take, by `--macs-budget`: `--minimize sram`,",
         "int8 edges, bit-exact with TFLM. For msf-CNN: a lower bound of what the choices of its optimiser (arXiv:2505.11483)",
-        "need, with input, output and the skips that cross its blocks.",
+        "need, with input, output and the skips that cross its blocks. mobilenet_v3_160 is MobileNetV3-Large 0.75 with random",
+        "weights: its maps before squeeze-and-excite gates are what is computed twice.",
         "",
         f"| model | input | {' | '.join(f'{budget:g}x' for budget in BUDGETS)} | msf-CNN |",
         f"|---|---|{'---|' * (len(BUDGETS) + 1)}",
     ]
     for name, points in results.items():
-        bounds = ", ".join(f"{arena:,} at {work:.2f}x" for work, arena in MSF_CNN[name].items())
+        bounds = ", ".join(f"{arena:,} at {work:.2f}x" for work, arena in MSF_CNN.get(name, {}).items())
         for feed in ("whole", "pull"):
             cells = [f"{p['arena']:,} at {p['work']:.2f}x" for p in points if p["input"] == feed]
             lines.append(f"| {name} | {feed} | {' | '.join(cells)} | {bounds} |")
