@@ -82,6 +82,7 @@ def _add_network(kinds: Any) -> None:
     training.add_argument("--epochs", type=_natural, default=60, metavar="N", help="of all networks together (default: 60)")
     training.add_argument("--batch", type=_positive, default=128, metavar="N", help="samples per step (default: 128)")
     training.add_argument("--dropout", type=float, default=0.0, metavar="SHARE", help="before the classifier (default: 0)")
+    training.add_argument("--distribute", choices=("mirrored",), help="over all GPUs of this machine")
     training.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (default: all)")
     evolution = kind.add_argument_group("evolution")
     for name, default, meaning in EVOLUTION:
@@ -141,6 +142,7 @@ def search_network(options: argparse.Namespace) -> None:
     from nas.plan import Planner
     from nas.search_network import Recipe, Search, load
     from nas.tasks import task
+    from nas.train_distribute import strategy
     from nas.train_loop import deterministic
 
     deterministic(options.seed, options.threads)
@@ -157,6 +159,7 @@ def search_network(options: argparse.Namespace) -> None:
         partial(load, options.task, options.data, size=size, channels=channels, seed=options.seed, **shares),
         options.processes,
         options.ray,
+        strategy(options.distribute),
     )  # fmt: skip
     augmentation = None if options.no_augment else task(options.task).augmentation
     verbose = 0 if options.json else 1 if sys.stdout.isatty() else 2

@@ -77,7 +77,10 @@ class Recipe:
 def train_supernet(
     space: Space, data: Dataset, recipe: Recipe, folder: Path, augmentation: Augmentation | None = None, verbose: int = 2
 ) -> Supernet:
-    """The largest network, then all; checkpoints and TensorBoard logs go into `folder`."""
+    """The largest network, then all; checkpoints and TensorBoard logs go into `folder`.
+
+    Inside the scope of a strategy, batches are divided among its devices.
+    """
     supernet = Supernet(space, len(data.classes), recipe.dropout)
     first, second = recipe.phases()
     pool = space.sample(np.random.default_rng(recipe.seed), POOL)
@@ -137,6 +140,7 @@ class Search:
     Attributes:
         load: gives the data, in every process; it must pickle.
         processes, ray: that plan and compare networks, as workers.py has it; 0: this one alone.
+        strategy: of TensorFlow, to train the supernet on several devices of this machine.
     """
 
     space: Space
@@ -146,6 +150,7 @@ class Search:
     load: Callable[[], Dataset]
     processes: int | None = 0
     ray: str | None = None
+    strategy: tf.distribute.Strategy | None = None
 
     def run(
         self,
@@ -172,7 +177,10 @@ class Search:
         prices = pricing.fit(space, targets.load(planner.target), classes)
         evolution = Evolution(space, Judge(planner.limits, prices, planner.schedule, planner.pull), self.settings, classes)
         evolution.check()
-        supernet = train_supernet(space, samples, self.recipe, out, augmentation and augmentation(samples), verbose)
+        with (self.strategy or tf.distribute.get_strategy()).scope():
+            trained = train_supernet(space, samples, self.recipe, out, augmentation and augmentation(samples), verbose)
+        supernet = Supernet(space, classes, self.recipe.dropout)  # of this device alone, whatever trained it
+        supernet.set_weights(trained.get_weights())
         assessor = Assessor(planner, supernet, samples, self.recipe)
         with Journal(out / "networks.jsonl") as journal, self._processes(assessor) as assess:
             ranking = evolution.run(journal, assess, _Log(out / "logs" / "evolution"), progress)

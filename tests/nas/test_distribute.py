@@ -36,6 +36,22 @@ trained = train(load("sides.npz"), task("classification"), build, recipe, Path("
 print(trained.metrics["int8"]["accuracy"])
 """
 
+SUPERNET = """
+import numpy as np, tensorflow as tf
+cpu, halves = tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, halves)
+from pathlib import Path
+from nas.data import load
+from nas.search_network import Recipe, train_supernet
+from tests.nas.toy import toy_space
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    supernet = train_supernet(toy_space(Path()), load("stripes.npz"), Recipe(4, 8, 64), Path("supernet"))
+assert [len(each.values) for each in supernet.trainable_variables] == [2] * len(supernet.trainable_variables)
+validation = list(load("stripes.npz").validation.batches(64))
+genes = supernet.space.largest()
+print(supernet.accuracy(genes, supernet.calibrate(genes, validation), validation))
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -88,6 +104,19 @@ def test_two_devices(teacher: bool, folder: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     if not teacher:  # an untrained teacher teaches nothing
         assert float(done.stdout.split()[-1]) > 0.9
+
+
+@pytest.mark.slow
+def test_a_supernet_on_two_devices(tmp_path: Path) -> None:
+    from tests.nas.toy import pictures
+
+    (x, y), (x_test, y_test) = pictures(512), pictures(64, seed=1)
+    np.savez(tmp_path / "stripes.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test, classes=np.array(["a", "b", "c"]))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", SUPERNET]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert float(done.stdout.split()[-1]) > 0.6  # of three classes
 
 
 def test_workers_need_their_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
