@@ -27,11 +27,6 @@ class _Parser(argparse_flags.ArgumentParser):
 
     def check_options(self, words: Sequence[str]) -> None:
         """Refuses an unknown option before one that is missing, as which it may be meant."""
-        for action in self._actions:
-            if isinstance(action.choices, dict):  # commands of its own, such as those of `search`
-                if words and words[0] in action.choices:
-                    action.choices[words[0]].check_options(words[1:])
-                return
         inner = next((a.choices for a in self._actions if isinstance(a, argparse._SubParsersAction)), None)
         if inner is not None:
             if words and words[0] in inner:
