@@ -101,7 +101,7 @@ def test_headings_sort(browser: Page, pages: dict[str, Path]) -> None:
                 f"[...document.querySelectorAll('#operators tbody tr')].map(r => r.cells[{button}.parentElement.cellIndex])"
                 ".map(c => c.dataset.value === undefined ? c.textContent : Number(c.dataset.value))"
             )
-            assert len(cells) == 9
+            assert len(cells) == 10
             assert cells == sorted(cells, reverse=descending != turned)
             order = browser.run(f"{button}.parentElement.getAttribute('aria-sort')")
             assert order == ("descending" if descending != turned else "ascending")
