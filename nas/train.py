@@ -101,7 +101,7 @@ def train(
     samples, _ = data.train.take(CALIBRATION_SAMPLES).arrays()
     options = {"name": "model", **(compile_options or {})}
     # What does not fit the board, or cannot be verified here, is not worth training.
-    tflm_mcunet.compile(post_training(model, samples[:1]), **options).verify(samples=1)
+    tflm_mcunet.compile(post_training(settled(model, samples[:64]), samples[:1]), **options).verify(samples=1)
     if leads(strategy):
         _claim(out / "training", model, data, task, recipe)
 
@@ -120,6 +120,19 @@ def train(
     run_phase(fake, recipe.quantised)
     fake = moved(fake)
     return _delivered(data, task, model, fake, samples, out, options, started) if leads(strategy) else None
+
+
+def settled(model: tf_keras.Model, samples: Any) -> tf_keras.Model:
+    """A copy whose normalisations have the statistics of `samples`: in a deep network without training, values shrink from layer
+    to layer until there is nothing left to quantise.
+    """
+    twin = tf_keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    for layer in twin.layers:
+        if isinstance(layer, tf_keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    twin(samples, training=True)
+    return twin
 
 
 def _taught(network: tf_keras.Model, teacher: tf_keras.Model, recipe: Recipe) -> Distillation:

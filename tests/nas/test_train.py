@@ -21,8 +21,9 @@ pytest.importorskip("tensorflow_model_optimization")
 from nas.baselines import BASELINES  # noqa: E402
 from nas.data import load  # noqa: E402
 from nas.distill import Distillation  # noqa: E402
-from nas.quantize import QuantizeError, post_training, quantise_aware, run, to_int8  # noqa: E402
+from nas.quantize import QuantizeError, infer, post_training, quantise_aware, run, to_int8  # noqa: E402
 from nas.tasks.classification import gives_probabilities  # noqa: E402
+from nas.train import settled  # noqa: E402
 from nas.train_loop import Phase, fit  # noqa: E402
 from tests import oracle  # noqa: E402
 from tflm_mcunet import Error, compile  # noqa: E402
@@ -151,6 +152,13 @@ def test_baselines(name: str, shape: tuple[int, int, int]) -> None:
     model = BASELINES[name](shape, 12)
     assert model.output_shape == (None, 12)
     assert gives_probabilities(model)
+
+
+def test_deep_networks_can_be_checked_before_they_are_trained() -> None:
+    """Without statistics their logits are so small that no softmax takes their scale."""
+    model, samples = BASELINES["mobilenet-v1-0.25"]((28, 28, 1), 10), np.random.default_rng(0).random((16, 28, 28, 1), np.float32)
+    assert np.ptp(infer(model, samples)[0]) < 1e-3 < np.ptp(infer(settled(model, samples), samples)[0])
+    compile(post_training(settled(model, samples), samples[:1]))
 
 
 def test_parameters_of_published_networks() -> None:
