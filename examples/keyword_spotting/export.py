@@ -1,6 +1,6 @@
-"""Compiles the bundled keyword network with its front end.
+"""Compiles a bundled keyword network with its front end.
 
-python export.py --target cortex-m4 --out firmware
+python export.py --model searched.tflite --target cortex-m4 --out firmware
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from nas.data.mfcc import Mfcc
 from nas.tasks.frontend import frontend_files
 
 HERE = Path(__file__).parent
+MODEL = flags.DEFINE_enum("model", "model.tflite", ["model.tflite", "searched.tflite"], "network of this folder")
 TARGET = flags.DEFINE_string("target", "generic", "board or core")
 OUT = flags.DEFINE_string("out", "firmware", "folder to write")
 
@@ -22,7 +23,7 @@ OUT = flags.DEFINE_string("out", "firmware", "folder to write")
 def main(argv: Sequence[str]) -> None:
     """Writes network, front end and main.c."""
     out = Path(OUT.value)
-    compiled = tflm_mcunet.compile(HERE / "model.tflite", target=TARGET.value, name="keywords")
+    compiled = tflm_mcunet.compile(HERE / MODEL.value, target=TARGET.value, name="keywords")
     compiled.write(out)
     entry = compiled.program.graph.inputs[0]
     frontend = Mfcc(normalise=True)  # as the training data was made: sounds relative to their loudest sample

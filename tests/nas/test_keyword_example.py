@@ -18,12 +18,13 @@ from tflm_mcunet.execute.build import call, host_compiler
 EXAMPLE = Path(__file__).parents[2] / "examples" / "keyword_spotting"
 
 
-def test_from_samples_to_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["model.tflite", "searched.tflite"])
+def test_from_samples_to_words(model: str, tmp_path: Path) -> None:
     firmware = tmp_path / "firmware"
-    subprocess.run([sys.executable, EXAMPLE / "export.py", "--out", firmware], check=True)
+    subprocess.run([sys.executable, EXAMPLE / "export.py", "--model", model, "--out", firmware], check=True)
     flags = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{firmware}"]
     call([*host_compiler(), *flags, *sorted(firmware.glob("*.c")), "-o", tmp_path / "keywords"])
-    compiled = tflm_mcunet.compile(EXAMPLE / "model.tflite")
+    compiled = tflm_mcunet.compile(EXAMPLE / model)
     entry = compiled.program.graph.inputs[0]
     answers = set()
     for clip in sounds(16000).values():
