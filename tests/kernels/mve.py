@@ -106,5 +106,4 @@ def compare(program: Program, where: str, results: Sequence[Sequence[np.ndarray]
     for result, reference in zip(results, expected, strict=True):
         for index, (ours, theirs) in enumerate(zip(result, reference.outputs, strict=True)):
             wrong = int(np.count_nonzero(ours.reshape(-1) != theirs.reshape(-1)))
-            operator = program.lowered.operators[index]
-            assert not wrong, f"{where}: {wrong} of {ours.size} bytes differ in output {index}: {operator}"
+            assert not wrong, f"{where}: {wrong} of {ours.size} bytes differ in output {index} of {program.lowered.operators}"
