@@ -91,7 +91,7 @@ def _item(name: str, found: Mapping[str, Any], options: Options, memory: dict[st
         "model": found["model"],
         "compiled_for": found["target"],
         "estimate_core": found["estimate"]["core"],
-        "verdict": verdict(options, figures["arena"], figures["weights"]),
+        "verdict": verdict(options, figures["arena"], figures["weights"], figures["code"]),
         "figures": {key: int(figures[key]) for key in FIGURES},
         "memory": memory,
     }

@@ -49,6 +49,11 @@ class Program:
     def plan(self) -> Plan:
         return self.planned.plan
 
+    @property
+    def code(self) -> int:
+        """Bytes of the kernels, at least."""
+        return code_bytes((op.kernel for op in self.emission.operators), self.options.board)
+
 
 def build(
     model: bytes,
@@ -83,9 +88,10 @@ def build(
         check_sram(plan.arena, plan.lower_bound, options, wide, lambda other: _planned(original, other).plan.arena)
     notes = {"model": source, "target": options.target, "compiler": f"tflm-mcunet {__version__}"}
     emission = emit(planned.graph, planned.lowered, schedule, plan, prefix, notes, options.extras, options.stage)
+    program = Program(prefix, options, original, planned, emission)
     if must_fit:
-        check_flash(emission.constant_bytes, code_bytes((op.kernel for op in emission.operators), options.board), options)
-    return Program(prefix, options, original, planned, emission)
+        check_flash(emission.constant_bytes, program.code, options)
+    return program
 
 
 def supported(model: bytes, source: str) -> Graph:

@@ -9,7 +9,7 @@ Models are functional or sequential, of Keras 3 or tf_keras; nothing is converte
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,18 @@ from tflm_mcunet.cost.flash import constant_bytes
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.keras_graph import keras_graph
 from tflm_mcunet.kernels import select_kernels
+from tflm_mcunet.kernels.flash import code_bytes, function_of
+from tflm_mcunet.kernels.choice import plan_with_kernels
 from tflm_mcunet.options import Options, parse_bytes
 from tflm_mcunet.passes import PASSES, remove_dead_channels, rewrite
 from tflm_mcunet.report.verdict import sentence, verdict
 from tflm_mcunet.targets import Target
 
 UNLIMITED = 1 << 40
+
+REACH = 0.9
+"""Limits below this part of the least arena expected, which is within 8%, are not planned for."""
+
 Print = Callable[[str], Any]
 
 
@@ -49,11 +55,12 @@ class Cost:
 
     Attributes:
         target: its name.
-        schedule: `layer` where the model fits layer by layer with the fastest kernels, otherwise `stream`.
-        sram: bytes of arena of that schedule: planned for `layer`, expected for `stream` as the least that it needs.
+        schedule: `layer` where the model fits layer by layer, otherwise `stream`.
+        sram: bytes of arena, planned as `compile` does; the least that is expected where that is more than the limit.
         sram_least: bytes of arena expected when rows stream and as little as possible is kept.
         flash: bytes of weights and tables; code is some kilobytes more.
-        instructions: estimated for one inference; with `stream` those of the least arena, so at most.
+        instructions: estimated for one inference with the kernels and the schedule that `compile` chooses within the limit;
+            where nothing fits it, those of the least arena, so at most.
         macs: multiply-accumulates as written.
         fits: whether target and limits hold all of it.
         problem: what is missing, empty where it fits.
@@ -89,21 +96,22 @@ def cost(model: Any, target: str = "generic", *, sram: int | str | None = None) 
 def cost_of(graph: Graph, options: Options) -> Cost:
     """The same of an int8 graph."""
     graph = rewrite(graph, tuple(each for each in PASSES if each is not remove_dead_channels), None)
-    fast, lean = lower(select_kernels(graph, options.board.features)), lower(graph)
+    fast = lower(select_kernels(graph, options.board.features))
     schedule, plan = schedule_layers(fast.network, UNLIMITED)
-    least = round(Streams(lean.network, lambda index, block, fused: float(lean.operators[index].macs)).least * GAPS)
-    limit = options.sram_limit
-    layered = limit is None or plan.arena <= limit
-    chosen, arena = (fast, plan.arena) if layered else (lean, min(least, plan.arena))
-    flash = sum(map(constant_bytes, chosen.operators))
-    found = verdict(options, arena, flash)
+    least = min(_least(lower(graph)), plan.arena)
+    way = _Way("layer", fast, schedule.block, plan.arena)
+    if options.sram_limit is not None and plan.arena > options.sram_limit:
+        way = _within(graph, options, least)
+    flash = sum(map(constant_bytes, way.lowered.operators))
+    code = code_bytes(map(function_of, way.lowered.operators), options.board)
+    found = verdict(options, way.arena, flash, code)
     return Cost(
         target=options.target,
-        schedule="layer" if layered else "stream",
-        sram=arena,
-        sram_least=min(least, plan.arena),
+        schedule=way.schedule,
+        sram=way.arena,
+        sram_least=min(least, way.arena),
         flash=flash,
-        instructions=_instructions(chosen, options.board, streamed=not layered),
+        instructions=_instructions(way, options.board),
         macs=sum(op.macs for op in graph.operators),
         fits=found["fits"],
         problem="" if found["fits"] else sentence(found, options.target),
@@ -111,9 +119,34 @@ def cost_of(graph: Graph, options: Options) -> Cost:
     )
 
 
-def _instructions(lowered: Lowered, board: Target, *, streamed: bool) -> int:
-    model = load(board)
-    return round(sum(model.estimate(op, 1 if streamed else op.steps).instructions for op in lowered.operators))
+@dataclass(frozen=True)
+class _Way:
+    """How a model may run: its schedule's name, the operators with kernels, the steps of the events of each, bytes of arena."""
+
+    schedule: str
+    lowered: Lowered
+    block: Sequence[int]
+    arena: int
+
+
+def _within(graph: Graph, options: Options, least: int) -> _Way:
+    """The way that `compile` takes within a limit that the fastest kernels miss; the least one where it is out of reach."""
+    if (options.sram_limit or 0) < REACH * least:
+        lean = lower(graph)
+        return _Way("stream", lean, (1,) * len(lean.operators), least)
+    planned = plan_with_kernels(graph, options)
+    streamed = any(last - first > 1 for first, last in planned.schedule.stages)
+    return _Way("stream" if streamed else "layer", planned.lowered, planned.schedule.block, planned.plan.arena)
+
+
+def _least(lean: Lowered) -> int:
+    """Bytes of arena expected when rows stream and as little as possible is kept."""
+    return round(Streams(lean.network, lambda index, block, fused: float(lean.operators[index].macs)).least * GAPS)
+
+
+def _instructions(way: _Way, board: Target) -> int:
+    estimate = load(board).estimate
+    return round(sum(estimate(op, block).instructions for op, block in zip(way.lowered.operators, way.block, strict=True)))
 
 
 def _layers(lowered: Lowered, schedule: Schedule) -> tuple[Layer, ...]:

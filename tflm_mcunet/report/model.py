@@ -25,9 +25,10 @@ def report(program: Program) -> dict[str, Any]:
         "sram": _sram(program),
         "flash": {
             "weights": program.emission.constant_bytes,
+            "code": program.code,
             "weight_bytes_fetched": sum(op.weight_bytes_fetched for op in operators),
         },
-        "verdict": verdict(program.options, program.plan.arena, program.emission.constant_bytes),
+        "verdict": verdict(program.options, program.plan.arena, program.emission.constant_bytes, program.code),
         "estimate": _total(program, estimates),
         "stages": _stages(program),
         "operators": [_operator(program, position, op) | estimates[position] for position, op in enumerate(operators)],

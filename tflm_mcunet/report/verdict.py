@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tflm_mcunet.options import Options
 from tflm_mcunet.targets import Target
 
+_MEMORIES = {"sram": "SRAM", "flash": "flash", "external_flash": "external flash"}
+"""The parts of a verdict and what people call them."""
 
-def verdict(options: Options, arena: int, flash: int) -> dict[str, Any]:
+
+def verdict(options: Options, arena: int, constants: int, code: int) -> dict[str, Any]:
     """Needs next to limits, in bytes; `limit` and `spare` are None where nothing limits them, and negative `spare` is missing.
 
+    `external_flash` is None but with external weights, whose constants it holds.
+
     Args:
-        arena: bytes of the arena; flash: bytes of constants, and of code where it is known.
+        arena: bytes of the arena.
+        constants: bytes of weights and tables.
+        code: bytes of the kernels, at least (`kernels.flash.code_bytes`).
     """
     board = options.board
+    outside = board.external_flash.bytes if board.external_flash is not None else None
+    external = _need(constants, outside) if "external-weights" in options.extras else None
     sram = {**_need(arena, options.sram_limit), "reserved": options.reserved, "banks": list(_banks(board, arena))}
-    need = _need(flash, board.flash_bytes)
-    return {"fits": all(_spare(part) >= 0 for part in (sram, need)), "sram": sram, "flash": need}
+    flash = _need(code if external else constants + code, board.flash_bytes)
+    fits = all(_spare(part) >= 0 for part in (sram, flash, external) if part is not None)
+    return {"fits": fits, "sram": sram, "flash": flash, "external_flash": external}
 
 
 def _need(need: int, limit: int | None) -> dict[str, Any]:
@@ -41,15 +51,18 @@ def _banks(board: Target, arena: int) -> Iterator[dict[str, Any]]:
 
 
 def sentence(found: dict[str, Any], target: str) -> str:
-    """The verdict in words, such as `fits stm32f746, with 231,680 bytes of SRAM and 589,176 of flash to spare`."""
-    parts = [
-        (name, found[key]["spare"]) for key, name in (("sram", "SRAM"), ("flash", "flash")) if found[key]["limit"] is not None
-    ]
+    """The verdict in words, such as `fits stm32f746, with 231,680 bytes of SRAM and at most 589,176 bytes of flash to spare`."""
+    parts = [(name, part["spare"]) for key, name in _MEMORIES.items() if (part := found[key]) and part["limit"] is not None]
     if not parts:
         return f"{target} limits no memory"
     reserved = found["sram"]["reserved"]
     kept = f"; {reserved:,} bytes of SRAM are kept for stack, heap and runtime" if reserved else ""
     if found["fits"]:
-        return f"fits {target}, with {' and '.join(f'{spare:,} bytes of {name}' for name, spare in parts)} to spare{kept}"
-    missing = " and ".join(f"{-spare:,} bytes of {name}" for name, spare in parts if spare < 0)
+        return f"fits {target}, with {_listed(parts, 'at most')} to spare{kept}"
+    missing = _listed([(name, -spare) for name, spare in parts if spare < 0], "at least")
     return f"does not fit {target}: {missing} are missing{kept}"
+
+
+def _listed(parts: Iterable[tuple[str, int]], bound: str) -> str:
+    """Bytes of memories in words, those of flash as a bound, for the code is known from below only."""
+    return " and ".join(f"{f'{bound} ' if name == 'flash' else ''}{size:,} bytes of {name}" for name, size in parts)
