@@ -22,8 +22,8 @@ from tflm_mcunet.cost.flash import constant_bytes
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.keras_graph import keras_graph
 from tflm_mcunet.kernels import select_kernels
-from tflm_mcunet.kernels.flash import code_bytes, function_of
 from tflm_mcunet.kernels.choice import plan_with_kernels
+from tflm_mcunet.kernels.flash import code_bytes, function_of
 from tflm_mcunet.options import Options, parse_bytes
 from tflm_mcunet.passes import PASSES, remove_dead_channels, rewrite
 from tflm_mcunet.report.verdict import sentence, verdict
