@@ -201,3 +201,17 @@ def test_the_report_counts_what_lies_outside_the_arena(model: Path) -> None:
     assert checked_json("report", "analyze", model, "--input", "pull")["sram"]["static"] == 12
     stages = checked_json("report", "analyze", model, "--schedule", "stream", "--minimize", "sram")["stages"]
     assert [op for stage in stages for op in stage["operators"]] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("rewrite", "--out"), ("analyze", "--html"), ("analyze", "--pareto", "--plot"), ("compare", "{}:stream", "--html")],
+)
+def test_no_command_writes_over_its_input(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    model = tmp_path / "net.tflite"
+    model.write_bytes(small_network())
+    (tmp_path / "same.tflite").symlink_to(model)
+    name, *options, out = (each.format(model) for each in arguments)
+    for target in (model, tmp_path / "same.tflite"):
+        assert f"{out} {target} is what the command reads" in error_of(name, model, *options, out, target)
+    assert model.read_bytes() == small_network()

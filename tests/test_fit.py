@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 import tflm_mcunet
 from tests.models import small_network
+from tflm_mcunet import targets
 from tflm_mcunet.fit import DoesNotFit, check_flash, check_sram, notes, unchecked
 from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.options import Options
@@ -29,11 +31,11 @@ def arenas(**sizes: int) -> Callable[[Options], int]:
 @pytest.mark.parametrize(
     ("options", "wide", "sizes", "message"),
     [
-        (Options(sram=100), False, {"input": 80}, "; --input pull fits with 80 bytes"),
-        (Options(sram=100), True, {"io": 99}, "; --io int8 fits with 99 bytes"),
-        (Options(sram=100), True, {"io": 120, "io_input": 90}, "; --io int8 --input pull fits with 90 bytes"),
-        (Options(sram=100, schedule="layer"), False, {"": 100}, "; --schedule auto fits with 100 bytes"),
-        (Options(sram=100), False, {"input": 150, "macs_budget": 130}, "either: --macs-budget 1.5 needs 130 bytes"),
+        (Options(sram=100), False, {"input": 80}, "; --input pull needs 80 bytes of SRAM"),
+        (Options(sram=100), True, {"io": 99}, "; --io int8 needs 99 bytes of SRAM"),
+        (Options(sram=100), True, {"io": 120, "io_input": 90}, "; --io int8 --input pull needs 90 bytes of SRAM"),
+        (Options(sram=100, schedule="layer"), False, {"": 100}, "; --schedule auto needs 100 bytes of SRAM"),
+        (Options(sram=100), False, {"input": 150, "macs_budget": 130}, "either: --macs-budget 1.5 needs 130 bytes of SRAM"),
         (Options(sram=100), False, {"input": 200, "macs_budget": 200}, "possible is 7"),
         (Options(sram=100, input="pull"), False, {}, "possible is 7"),
     ],
@@ -94,10 +96,19 @@ def test_code_counts_what_kernels_share_once():
 
 def test_the_hint_is_true():
     model = small_network(float_edges=True)
-    with pytest.raises(DoesNotFit, match="--io int8 fits with ") as caught:
+    with pytest.raises(DoesNotFit, match="--io int8 needs ") as caught:
         tflm_mcunet.compile(model, sram=200)
-    size = int(str(caught.value).split()[-2])
+    size = int(str(caught.value).split()[-4])
     assert tflm_mcunet.compile(model, sram=200, io="int8").report["sram"]["arena"] == size
+
+
+def test_a_lack_of_flash_is_named_beside_one_of_sram(monkeypatch):
+    board = replace(targets.load("stm32f446"), flash_bytes=100)
+    monkeypatch.setattr(targets, "load", lambda name: board)
+    with pytest.raises(
+        DoesNotFit, match=r"needs \d+ bytes of SRAM; the model has .* more than the flash of stm32f446 \(100 bytes\)"
+    ):
+        tflm_mcunet.compile(small_network(float_edges=True), target="stm32f446", sram=200)
 
 
 def test_what_is_reserved_is_named():

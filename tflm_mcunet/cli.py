@@ -94,6 +94,7 @@ def make_parser() -> tuple[_Parser, Mapping[str, _Parser]]:
 def main(options: argparse.Namespace) -> int:
     """Runs the command; errors of the user's making are one line and status 2."""
     try:
+        _keep_inputs(options)
         status = int(options.function(options) or 0)
         sys.stdout.flush()
         return status
@@ -103,6 +104,17 @@ def main(options: argparse.Namespace) -> int:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _keep_inputs(options: argparse.Namespace) -> None:
+    """Refuses to write over a file that the command reads."""
+    models = [options.model] if getattr(options, "model", None) else getattr(options, "models", [])
+    read = [*models, getattr(options, "data", None), getattr(options, "inputs", None)]
+    for name in ("out", "html", "plot"):
+        written = getattr(options, name, None)
+        for path in filter(None, read):
+            if written and os.path.isfile(written) and os.path.isfile(path) and os.path.samefile(written, path):
+                raise Error(f"--{name} {written} is what the command reads: name another file")
 
 
 # ---- the options of each command ----

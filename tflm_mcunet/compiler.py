@@ -11,7 +11,7 @@ from patch_scheduler import Plan, Schedule, validate
 from tflm_mcunet import __version__
 from tflm_mcunet.codegen.emit import Emission, emit
 from tflm_mcunet.codegen.lower import Lowered
-from tflm_mcunet.fit import check_flash, check_sram
+from tflm_mcunet.fit import check_all, check_flash, check_sram
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels.choice import plan_with_kernels
 from tflm_mcunet.kernels.flash import code_bytes
@@ -83,15 +83,21 @@ def build(
     validate(planned.lowered.network, schedule, plan)
     if trace is not None:
         trace(describe(planned))
-    wide = any(tensor.dtype != np.int8 for tensor in (*original.inputs, *original.outputs))
-    if must_fit:
-        check_sram(plan.arena, plan.lower_bound, options, wide, lambda other: _planned(original, other).plan.arena)
     notes = {"model": source, "target": options.target, "compiler": f"tflm-mcunet {__version__}"}
     emission = emit(planned.graph, planned.lowered, schedule, plan, prefix, notes, options.extras, options.stage)
     program = Program(prefix, options, original, planned, emission)
     if must_fit:
-        check_flash(emission.constant_bytes, program.code, options)
+        _check_fit(program)
     return program
+
+
+def _check_fit(program: Program) -> None:
+    original, plan, options = program.source, program.plan, program.options
+    wide = any(tensor.dtype != np.int8 for tensor in (*original.inputs, *original.outputs))
+    check_all(
+        lambda: check_sram(plan.arena, plan.lower_bound, options, wide, lambda other: _planned(original, other).plan.arena),
+        lambda: check_flash(program.emission.constant_bytes, program.code, options),
+    )
 
 
 def supported(model: bytes, source: str) -> Graph:

@@ -20,6 +20,18 @@ class DoesNotFit(Error):
     """The model needs more memory than there is."""
 
 
+def check_all(*checks: Callable[[], None]) -> None:
+    """Makes all checks, so that a hint for one memory hides no lack of another; raises one DoesNotFit with all that they find."""
+    problems = []
+    for check in checks:
+        try:
+            check()
+        except DoesNotFit as error:
+            problems.append(str(error))
+    if problems:
+        raise DoesNotFit("; ".join(problems))
+
+
 def check_sram(arena: int, lower_bound: int, options: Options, wide: bool, arena_with: Callable[[Options], int]) -> None:
     """Raises DoesNotFit where the arena is larger than the limit.
 
@@ -84,7 +96,7 @@ def _check_room(constants: int, code: int, room: int | None, where: str, remedy:
 
 
 def _hint(arena: int, limit: int, options: Options, wide: bool, arena_with: Callable[[Options], int]) -> Iterator[str]:
-    """The first other way that fits, or the smallest."""
+    """The first other way whose arena is within the limit, or the smallest."""
     best: tuple[int, str] | None = None
     for flags, other in _others(options, wide):
         try:
@@ -92,11 +104,11 @@ def _hint(arena: int, limit: int, options: Options, wide: bool, arena_with: Call
         except Error:
             continue  # pulling a float input, for instance
         if size <= limit:
-            yield f"{flags} fits with {size} bytes"
+            yield f"{flags} needs {size} bytes of SRAM"
             return
         best = min(best or (arena, ""), (size, flags))
     if best is not None and best[0] < arena:
-        yield f"no other way fits either: {best[1]} needs {best[0]} bytes"
+        yield f"no other way fits either: {best[1]} needs {best[0]} bytes of SRAM"
 
 
 def _others(options: Options, wide: bool) -> Iterator[tuple[str, Options]]:
