@@ -75,6 +75,14 @@ def test_nothing_names_what_is_not_there(export: str, tmp_path: Path) -> None:
             assert not re.search(r"\bexamples?/|\bsample/|\bnet\.[ch]\b|[ \t]\n", text), (path.name, text)
 
 
+@pytest.mark.parametrize("export", [None, *EXPORTS])
+def test_every_source_says_whose_it_is(export: str | None, tmp_path: Path) -> None:
+    sources = [path for path in written(tmp_path, export).rglob("*") if path.suffix in (".c", ".h")]
+    assert {"mcu_stage.h", "net_stages.h", "net_stage0.c", "mcu_rows.h"} <= {path.name for path in sources}
+    for path in sources:
+        assert "elongs to whoever generated it" in path.read_text(), path.name
+
+
 @needs_cross
 def test_make_builds_a_library(tmp_path: Path) -> None:
     folder = written(tmp_path, "make")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tflm_mcunet.codegen.emit import kernel_folder
+from tflm_mcunet.codegen.emit import OWNERSHIP, kernel_folder
 from tflm_mcunet.export.project import render_template
 
 if TYPE_CHECKING:
@@ -30,5 +30,5 @@ def glue_files(rewritten: Rewritten) -> dict[str, str]:
     values = {"prefix": rewritten.prefix, "PREFIX": rewritten.prefix.upper(), "stages": stages}
     return {
         f"{rewritten.prefix}_stages.h": render_template("stages/stages.h.j2", values),
-        HEADER: (kernel_folder() / "tflm" / HEADER).read_text(),
+        HEADER: OWNERSHIP + (kernel_folder() / "tflm" / HEADER).read_text(),
     }
