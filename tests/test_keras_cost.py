@@ -85,12 +85,39 @@ def test_the_sram_is_that_of_the_compiler(keras: ModuleType, target: str) -> Non
     assert found.sram_least == pytest.approx(least.report["sram"]["arena"], rel=0.08)
 
 
-def test_mobilenet_takes_less_than_a_second(keras: ModuleType) -> None:
+@pytest.mark.parametrize("share", [1.2, 1.6])
+def test_a_limit_costs_what_it_costs_the_compiler(keras: ModuleType, share: float) -> None:
+    """Between the least arena and that of the fastest kernels."""
+    model = mobile(keras, 16)
+    limit = round(share * tflm_mcunet.cost(model, "nano33ble").sram_least)
+    found = tflm_mcunet.cost(model, "nano33ble", sram=limit)
+    dataset = {"representative_dataset": lambda: samples((64, 64, 3))}
+    report = tflm_mcunet.compile(model, target="nano33ble", sram=limit, **dataset).report
+    assert (found.schedule, found.fits) == ("stream", True)
+    assert found.sram <= limit
+    assert found.sram == pytest.approx(report["sram"]["arena"], rel=0.08)
+    assert found.instructions == pytest.approx(report["estimate"]["instructions"], rel=0.1)
+
+
+def test_the_budget_of_instructions_holds_within_a_limit(keras: ModuleType) -> None:
+    model = mobile(keras)
+    compiled = tflm_mcunet.compile(model, target="nano33ble", sram="16KB", representative_dataset=lambda: samples((64, 64, 3)))
+    needed = compiled.report["estimate"]["instructions"]
+    for budget, over in ((round(1.2 * needed), 0), (round(0.8 * needed), 1)):
+        callback = tflm_mcunet.cost_callback("nano33ble", sram="16KB", instructions=budget)
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        data = np.zeros((4, 64, 64, 3), np.float32), np.zeros(4)
+        assert model.fit(*data, verbose=0, callbacks=[callback]).history["over_budget"] == [over]
+
+
+@pytest.mark.parametrize(("target", "seconds"), [("generic", 1), ("stm32f746", 3)])
+def test_mobilenet_takes_seconds_at_most(keras: ModuleType, target: str, seconds: float) -> None:
+    """Less than one where nothing limits the arena; the STM32F746 has a quarter of what the fastest kernels take."""
     model = keras.applications.MobileNet(weights=None)
-    tflm_mcunet.cost(model, "stm32f746")  # imports
+    tflm_mcunet.cost(model, target)  # imports
     start = time.process_time()
-    tflm_mcunet.cost(model, "stm32f746")
-    assert time.process_time() - start < 1
+    tflm_mcunet.cost(model, target)
+    assert time.process_time() - start < seconds
 
 
 def test_summary_names_every_layer(keras: ModuleType) -> None:

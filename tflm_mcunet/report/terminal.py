@@ -36,6 +36,8 @@ def summary(report: Mapping[str, Any], headline: str) -> None:
         print(f"  verdict  {sentence(report['verdict'], report['target'])}")
     work = f"  work     {report['macs']:>12,} MACs in {len(report['operators'])} operators"
     print(f"{work}, {report['macs_executed']:,} executed" if report["macs_executed"] != report["macs"] else work)
+    if report["channels"]["removed"]:
+        print(f"  channels {report['channels']['removed']:>12,} of {report['channels']['total']:,} removed: proved constant, or read by nobody")
     estimate = report["estimate"]
     error = f"on average {estimate['error']:.1%} off, at worst {estimate['worst_error']:.1%}"
     print(f"  time     {estimate['instructions']:>12,} estimated instructions on a {estimate['core']} ({error})")
@@ -83,7 +85,7 @@ def keras_summary(name: str, found: Cost) -> str:
         f"{name} on {found.target}: {found.problem or 'fits'}",
         f"  SRAM          {found.sram:>13,} bytes expected, {way}; the least is about {found.sram_least:,}",
         f"  flash         {found.flash:>13,} bytes of weights and tables, and some kilobytes of code",
-        f"  instructions  {found.instructions:>13,} {'estimated' if layered else 'at most'}, for {found.macs:,} MACs",
+        f"  instructions  {found.instructions:>13,} {'estimated' if layered or found.fits else 'at most'}, for {found.macs:,} MACs",
     ]
     return "\n".join([console.export_text().rstrip(), "", *lines])
 
