@@ -110,6 +110,7 @@ def test_a_chain_of_convolutions_narrows_throughout() -> None:
     program = check(b, convolution(b, x, 5, activation=NONE, zero=4), [4, 4, 10, 10, 5])
     report = Compiled(b.build([x]), program).report
     assert report["macs_executed"] < report["macs"] == sum(op.macs for op in program.source.operators)
+    assert report["channels"] == {"total": 8 + 8 + 12 + 12 + 5, "removed": 4 + 4 + 2 + 2}
 
 
 @pytest.mark.parametrize("negative", [[], [1, 2]])

@@ -22,6 +22,7 @@ def report(program: Program) -> dict[str, Any]:
         "macs": sum(op.macs for op in program.source.operators),
         "macs_executed": sum(op.macs_executed for op in operators),
         "macs_recomputed": program.planned.macs_recomputed,
+        "channels": _channels(program),
         "sram": _sram(program),
         "flash": {
             "weights": program.emission.constant_bytes,
@@ -35,6 +36,14 @@ def report(program: Program) -> dict[str, Any]:
         "inputs": [_edge(t) for t in program.graph.inputs],
         "outputs": [_edge(t) for t in program.graph.outputs],
     }
+
+
+def _channels(program: Program) -> dict[str, int]:
+    """Channels of the model's operators with weights, and how many the dead channels' pass removed."""
+    left = {op.outputs[0].name: op.outputs[0].shape[-1] for op in program.graph.operators}
+    total = {op.outputs[0].name: op.outputs[0].shape[-1] for op in program.source.operators if op.macs}
+    removed = sum(count - left.get(name, count) for name, count in total.items())
+    return {"total": sum(total.values()), "removed": removed}
 
 
 SUPPLIER_BYTES = 12
