@@ -42,6 +42,11 @@ def test_make_takes_inputs_from_a_file(tmp_path):
     (tmp_path / "input.bin").write_bytes(sample.tobytes())
     assert answer(compiled) in run(["make", "run"], tmp_path)
     assert answer(compiled, [sample]) in run(["make", "run", "INPUT=input.bin"], tmp_path)
+    failed = subprocess.run(
+        ["make", "run", "INPUT=none.bin"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert failed.returncode != 0
+    assert "cannot open none.bin" in failed.stdout + failed.stderr
 
 
 @needs_qemu

@@ -35,6 +35,9 @@ int port_open(const char *name, int mode)
     uint32_t block[3] = {(uint32_t)name, mode == PORT_WRITE ? MODE_WRITE_BINARY : MODE_READ_BINARY, length};
     int32_t file = semihosting(SYS_OPEN, block);
     if (file < 0) {
+        port_message("cannot open ");
+        port_message(name);
+        port_message("\n");
         port_exit(2);
     }
     return file;
