@@ -110,6 +110,13 @@ def test_banks_of_a_region_hold_the_same_sections(name):
     assert len({bank.region for bank in banks if bank.section == ".bss"}) <= 1
 
 
+@pytest.mark.parametrize("name", [name for name in targets.names() if name not in targets.CORES])
+def test_every_board_says_where_linker_scripts_put_data(name):
+    banks = targets.load(name).sram
+    assert [bank for bank in banks if bank.section == ".bss"]
+    assert all(bank.region or bank.section == ".bss" for bank in banks if bank.section)
+
+
 @pytest.mark.parametrize("name", targets.names())
 def test_regions_of_linker_scripts_are_contiguous(name):
     runs = targets.load(name).runs
