@@ -123,6 +123,17 @@ def test_inputs_for_dma_start_a_cache_line_and_share_none_outside_the_arena(opti
     symbols = run(["nm", "-S", tmp_path / "tiny.o"]).splitlines()
     (size,) = [int(line.split()[1], 16) for line in symbols if line.endswith(" tiny_arena")]
     assert size == -(-compiled.report["sram"]["arena"] // 32) * 32
+    given = """
+    #include "tiny.h"
+    static unsigned char arena[TINY_ARENA_BYTES] __attribute__((aligned(TINY_ARENA_ALIGNMENT)));
+    int main(void)
+    {
+        tiny_set_arena(arena);
+        printf("%d %d\\n", (int)((size_t)tiny_input(0) % 32), (int)(sizeof arena % 32));
+        return 0;
+    }
+    """
+    assert host(tmp_path, given, "-DTINY_EXTERNAL_ARENA") == "0 0\n"
 
 
 @needs_qemu

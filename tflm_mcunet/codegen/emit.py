@@ -19,7 +19,7 @@ from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Array, Graph, Tensor
 from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.source import Source
-from tflm_mcunet.planning import next_bytes
+from tflm_mcunet.planning import CACHE_LINE, next_bytes
 
 MAX_PLACE = (1 << 16) - 1
 
@@ -28,6 +28,9 @@ OWNERSHIP = "/* Part of what tflm-mcunet generated; it belongs to whoever genera
 
 LARGE = 64
 """Bytes from which on an array counts as weights where these have a section of their own."""
+
+ALIGNMENT = 16
+"""Of the arena and of buffers beside it, in bytes, where no DMA writes them; 8 would do."""
 
 C_TYPES = {
     np.dtype(np.int8): "int8_t",
@@ -96,7 +99,8 @@ def emit(
         "extras": extras,
         "stage": stage,
         "large": LARGE,
-        "arena_bytes": max(1, plan.arena),
+        "arena_bytes": _whole_lines(max(1, plan.arena)) if "dma" in extras else max(1, plan.arena),
+        "alignment": CACHE_LINE if "dma" in extras else ALIGNMENT,
         "inputs": [writer.interface(t) | {"next_bytes": next_bytes(t, extras)} for t in graph.inputs],
         "pulled": any(isinstance(op, Source) for op in lowered.operators),
         "outputs": outputs,
@@ -110,6 +114,10 @@ def emit(
     for header in _closure([*headers, "mcu_camera.h"] if "camera" in extras else headers):
         files[header] = OWNERSHIP + _kernel_headers()[header].read_text()
     return Emission(files, writer.constant_bytes, tuple(Code(op["function"], op["constant_bytes"]) for op in operators))
+
+
+def _whole_lines(size: int) -> int:
+    return -(-size // CACHE_LINE) * CACHE_LINE
 
 
 def _loop(loop: Any) -> dict[str, Any]:
