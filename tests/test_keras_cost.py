@@ -126,7 +126,7 @@ def test_summary_names_every_layer(keras: ModuleType) -> None:
     for word in ("shared", "inside", "8x8x16", "int8 weights", "on nano33ble: fits"):
         assert word in texts[0]
     tflm_mcunet.summary(branches(keras), target="nano33ble", sram=500, print_fn=texts.append)
-    assert "does not fit nano33ble" in texts[1]
+    assert "on nano33ble: does not fit the limit of 500 bytes (--sram)" in texts[1]
 
 
 def test_what_has_no_int8_form_is_refused(keras: ModuleType) -> None:

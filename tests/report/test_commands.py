@@ -17,7 +17,9 @@ import tflm_mcunet
 from tests.models import small_network
 from tests.test_cli import checked_json, command, error_of, needs_qemu
 from tflm_mcunet.execute import tflm
-from tflm_mcunet.options import SCHEDULES
+from tflm_mcunet.options import SCHEDULES, Options
+from tflm_mcunet.report.terminal import comparison
+from tflm_mcunet.report.verdict import verdict
 
 needs_tflm = pytest.mark.skipif(not tflm.available(), reason="the TFLM interpreter is missing")
 
@@ -85,7 +87,8 @@ def test_a_page_is_written_also_where_the_model_misses(model: Path, tmp_path: Pa
     assert done.stderr.startswith("error: the model needs an arena of ")
     assert done.stderr.count("\n") == 1
     text = (tmp_path / "page.html").read_text()
-    assert "bytes of SRAM are missing" in text
+    assert "does not fit the limit of 100 bytes (--sram): " in text
+    assert "does not fit nano33ble" not in text
     assert "http" not in text.replace("http://www.w3.org", "")
     assert "cannot write" in error_of("analyze", model, "--full", "--html", tmp_path / "no" / "page.html")
 
@@ -121,6 +124,19 @@ def test_compare_models_schedules_and_folders(model: Path, tmp_path: Path) -> No
     text = command("compare", model, f"{model}:stream", "--target", "nano33ble", "--html", page).stdout
     assert "tiny.tflite:stream fits nano33ble" in text
     assert "2 candidates for nano33ble" in page.read_text()
+
+
+def test_long_names_of_candidates_stay_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six columns do not fit a line: what tells candidates apart stands at the end of their names."""
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"a_network_with_a_long_name_of_its_own.tflite:{way}" for way in ("auto", "layer", "patch", "stream")]
+    verdict_ = verdict(Options(), 1, 1, 1)
+    items = [{"name": name, "verdict": verdict_, "figures": {"arena": 123_456}} for name in [*names, "other_folder", "more"]]
+    comparison({"target": "generic", "figures": {"arena": "SRAM (bytes)"}, "items": items})
+    head, _ = capsys.readouterr().out.split("SRAM (bytes)")
+    assert "…" not in head
+    for way in ("auto", "layer", "patch", "stream"):
+        assert way in head.split()
 
 
 def test_compare_refuses_in_one_line(model: Path, tmp_path: Path) -> None:

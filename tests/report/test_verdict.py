@@ -61,3 +61,18 @@ def test_what_is_missing_is_named():
     found = verdict(Options(target="stm32f746", extras=OUTSIDE), 1000, EXTERNAL + 2, FLASH + 1)
     missing = "at least 1 bytes of flash and 2 bytes of external flash are missing"
     assert sentence(found, "stm32f746").startswith(f"does not fit stm32f746: {missing}")
+
+
+@pytest.mark.parametrize(
+    ("arena", "said"),
+    [
+        (1000, "fits the limit of 16,384 bytes (--sram), with 15,384 bytes to spare"),
+        (16_385, "does not fit the limit of 16,384 bytes (--sram): 1 more are needed"),
+    ],
+)
+def test_a_limit_that_was_asked_for_is_not_blamed_on_the_board(arena, said):
+    options = Options(target="stm32f746", sram=16_384)
+    assert sentence(verdict(options, arena, 100_000, 576), "stm32f746") == (
+        f"{said}; fits stm32f746, with at most 948,000 bytes of flash to spare"
+    )
+    assert sentence(verdict(Options(sram=16_384), arena, 100_000, 576), "generic") == said

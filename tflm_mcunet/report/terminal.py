@@ -36,8 +36,9 @@ def summary(report: Mapping[str, Any], headline: str) -> None:
         print(f"  verdict  {sentence(report['verdict'], report['target'])}")
     work = f"  work     {report['macs']:>12,} MACs in {len(report['operators'])} operators"
     print(f"{work}, {report['macs_executed']:,} executed" if report["macs_executed"] != report["macs"] else work)
-    if report["channels"]["removed"]:
-        print(f"  channels {report['channels']['removed']:>12,} of {report['channels']['total']:,} removed: proved constant, or read by nobody")
+    channels = report["channels"]
+    if channels["removed"]:
+        print(f"  channels {channels['removed']:>12,} of {channels['total']:,} removed: proved constant, or read by nobody")
     estimate = report["estimate"]
     error = f"on average {estimate['error']:.1%} off, at worst {estimate['worst_error']:.1%}"
     print(f"  time     {estimate['instructions']:>12,} estimated instructions on a {estimate['core']} ({error})")
@@ -80,12 +81,13 @@ def keras_summary(name: str, found: Cost) -> str:
     console = Console(width=WIDTH, record=True, file=StringIO(), force_jupyter=False)
     _print(table, right={"MACs", "int8 weights", "SRAM"}, whole={"layer", "operator", ""}, console=console)
     layered = found.schedule == "layer"
+    bound = "estimated" if layered or found.fits else "at most"
     way = "layer by layer" if layered else "with rows that stream through line buffers"
     lines = [
         f"{name} on {found.target}: {found.problem or 'fits'}",
         f"  SRAM          {found.sram:>13,} bytes expected, {way}; the least is about {found.sram_least:,}",
         f"  flash         {found.flash:>13,} bytes of weights and tables, and some kilobytes of code",
-        f"  instructions  {found.instructions:>13,} {'estimated' if layered or found.fits else 'at most'}, for {found.macs:,} MACs",
+        f"  instructions  {found.instructions:>13,} {bound}, for {found.macs:,} MACs",
     ]
     return "\n".join([console.export_text().rstrip(), "", *lines])
 
@@ -121,12 +123,15 @@ def _heights(way: Mapping[str, Any], most: int) -> str:
 
 
 def comparison(found: Mapping[str, Any]) -> None:
-    """Figures in lines, candidates in columns, the best of each line in bold."""
-    table = _table("", *(item["name"] for item in found["items"]))
+    """Figures in lines, candidates in columns, the best of each line in bold; long names take several lines, whole."""
+    table = _table("")
+    for item in found["items"]:
+        width = max(len(f"{value:,}") for value in item["figures"].values())
+        table.add_column(escape(item["name"].replace(":", ":\n")), justify="right", overflow="fold", min_width=width)
     for key, label in found["figures"].items():
         values = [item["figures"][key] for item in found["items"]]
         table.add_row(label, *(f"[bold]{value:,}[/]" if value == min(values) else f"{value:,}" for value in values))
-    _print(table, right={item["name"] for item in found["items"]}, whole={""})
+    _print(table, whole={""})
     for item in found["items"]:
         print(f"{item['name']} {sentence(item['verdict'], found['target'])}")
 
