@@ -10,7 +10,7 @@ import pytest
 import tflm_mcunet
 from tests.models import small_network
 from tflm_mcunet import targets
-from tflm_mcunet.fit import DoesNotFit, check_flash, check_sram, notes, unchecked
+from tflm_mcunet.fit import DoesNotFit, check_flash, check_sram, misnamed, notes, unchecked
 from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.options import Options
 
@@ -134,3 +134,11 @@ def test_what_is_reserved_is_named():
 )
 def test_exports_that_do_not_know_a_board_are_noted(target, export, found):
     assert list(notes(Options(target=target, export=export))) == found
+
+
+@pytest.mark.parametrize(
+    ("export", "folder", "noted"), [("espidf", "a/net", False), ("espidf", "a/other", True), ("cmake", "a/other", False)]
+)
+def test_folders_that_esp_idf_calls_otherwise_are_noted(export, folder, noted):
+    note = misnamed(Options(export=export), "net", folder)
+    assert note == ("ESP-IDF calls a component like its folder: rename other to net" if noted else None)

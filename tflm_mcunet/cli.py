@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from absl import app, flags
@@ -296,18 +296,19 @@ def _trace(options: argparse.Namespace) -> Callable[[str], None] | None:
     return (lambda text: print(text, file=sys.stderr)) if options.verbose else None
 
 
-def _print_notes(options: Options) -> None:
-    from tflm_mcunet.fit import notes
-
-    for note in notes(options):
+def _print_notes(notes: Iterable[str | None]) -> None:
+    for note in filter(None, notes):
         print(f"note: {note}", file=sys.stderr)
 
 
 def compile_model(options: argparse.Namespace) -> None:
     """`compile`: writes the folder and summarises it."""
+    from tflm_mcunet.fit import misnamed, notes
+
     compiled = _compiled(options)
+    program = compiled.program
     compiled.write(options.out)
-    _print_notes(compiled.program.options)
+    _print_notes([*notes(program.options), misnamed(program.options, program.prefix, options.out)])
     if options.json:
         _print_json(compiled.report)
     else:
@@ -395,6 +396,7 @@ def _show_front(options: argparse.Namespace) -> None:
 
 def rewrite_model(options: argparse.Namespace) -> None:
     """`rewrite`: writes the model and the folder with its stages, and summarises them."""
+    from tflm_mcunet.fit import notes
     from tflm_mcunet.rewrite import rewrite
     from tflm_mcunet.source import load
 
@@ -403,7 +405,7 @@ def rewrite_model(options: argparse.Namespace) -> None:
     model, source = load(options.model)
     rewritten = rewrite(model, source, _chosen(options), options.region, options.everything, _trace(options))
     folder = rewritten.write(options.out)
-    _print_notes(rewritten.options)
+    _print_notes(notes(rewritten.options))
     if options.json:
         _print_json(rewritten.report)
     else:

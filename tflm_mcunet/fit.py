@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from tflm_mcunet.errors import Error
 from tflm_mcunet.options import Options
@@ -78,6 +79,14 @@ def notes(options: Options) -> Iterator[str]:
         yield f"{board.name} is not known to {ecosystem}'s tools: its exports are {', '.join(board.exports)}"
     if (note := unchecked(options)) is not None:
         yield note
+
+
+def misnamed(options: Options, prefix: str, folder: str) -> str | None:
+    """That ESP-IDF will not find a component in `folder` under the name that the example gives it; None where it will."""
+    name = Path(folder).resolve().name
+    if options.export != "espidf" or name == prefix:
+        return None
+    return f"ESP-IDF calls a component like its folder: rename {name} to {prefix}"
 
 
 def unchecked(options: Options) -> str | None:

@@ -80,6 +80,9 @@ def test_espidf(tmp_path, monkeypatch):
     text = built(tmp_path / "app/components/first/examples/run", "first_run")
     assert answer(first) in text
     assert "self-test passed" in text
+    shutil.copytree(tmp_path / "app/components/first", tmp_path / "misnamed", ignore=shutil.ignore_patterns("*_build"))
+    with pytest.raises(AssertionError, match=r"no component is called +first: but misnamed"):
+        built(tmp_path / "misnamed/examples/run", "first_run")
     shutil.copy(tmp_path / "app/components/first/examples/run/CMakeLists.txt", tmp_path / "app")
     register = 'idf_component_register(SRCS "main.c" INCLUDE_DIRS ".")\n'
     main = BOTH + "void app_main(void)\n{\n    both();\n}\n"
