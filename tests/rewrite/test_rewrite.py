@@ -249,6 +249,8 @@ def test_wishes_that_contradict_are_left_out() -> None:
         ({"regions": ["5:99"]}, r"--region 5:99: the model has 7 operators, 0 to 6; all of them are 0:7$"),
         ({"regions": ["7:"]}, r"--region 7:: the model has 7 operators, 0 to 6"),
         ({"regions": ["5:5"]}, r"FIRST must be below LAST"),
+        ({"regions": ["9:8"]}, r"--region 9:8: FIRST must be below LAST"),
+        ({"regions": ["9:"]}, r"--region 9:: the model has 7 operators"),
         ({"regions": ["0:2", "1:3"]}, r"--region 0:2 and --region 1:3 overlap"),
         ({"regions": ["0:2"], "everything": True}, r"exclude each other"),
         ({"options": Options(io="int8")}, r"--io int8: rewrite keeps the edges"),

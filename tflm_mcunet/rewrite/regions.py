@@ -167,10 +167,10 @@ def parse_region(text: str, operators: int) -> Region:
     if match is None or len(text) > 40:
         raise OptionError(f"--region {text[:40]}: write FIRST:LAST, numbers of operators, such as 0:12")
     region = Region(int(match[1] or 0), int(match[2] or operators))
+    if match[2] and region.first >= region.last:
+        raise OptionError(f"--region {text}: FIRST must be below LAST, which is not part of the region")
     if region.last > operators or region.first >= operators:
         raise OptionError(
             f"--region {text}: the model has {operators} operators, 0 to {operators - 1}; all of them are 0:{operators}"
         )
-    if region.first >= region.last:
-        raise OptionError(f"--region {text}: FIRST must be below LAST, which is not part of the region")
     return region
