@@ -27,19 +27,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links out of docs/ lead to the pages of benchmarks/, and are plain words where the site has no such page."""
-    source = DOCS / page.file.src_uri
-    markdown = markdown.replace("<!-- measured -->", "\n".join(_measured())).replace("<!-- in3 -->", _least("mcunet_in3_320kb"))
+    source = (ROOT if page.file.src_uri.startswith("benchmarks/") else DOCS) / page.file.src_uri
+    tables = {"measured": "\n".join(_measured()), "tinyengine": "\n".join(_tinyengine()), "in3": _least("mcunet_in3_320kb")}
+    for name, text in tables.items():
+        markdown = markdown.replace(f"<!-- {name} -->", text)
 
     def link(found: re.Match[str]) -> str:
         words, target = found[1], (source.parent / found[2]).resolve()
         if target.is_relative_to(DOCS):
             return found[0]
         target = target / "RESULTS.md" if target.is_dir() else target
-        if not target.is_relative_to(BENCHMARKS) or not target.exists():
+        if not target.is_relative_to(BENCHMARKS) or target.suffix != ".md" or not target.exists():
             return words
         return f"[{words}]({'../' * len(Path(page.file.src_uri).parent.parts)}benchmarks/{target.relative_to(BENCHMARKS)})"
 
-    return re.sub(r"\[([^]]*)\]\(((?:\.\./)+[^)#]*)\)", link, markdown)
+    return re.sub(r"\[([^]]*)\]\(([^)#:]+)\)", link, markdown)
 
 
 def _generated() -> Iterator[tuple[str, str]]:
@@ -82,8 +84,8 @@ def _targets() -> Iterator[str]:
     from tflm_mcunet import targets
 
     yield "# Boards and cores\n"
-    yield "Bytes of all SRAM banks, of what one arena may have (the largest run of adjacent banks but what stack, heap and runtime"
-    yield "need), and of flash.\n"
+    yield "Bytes of all SRAM banks, of what one arena may have (the largest run of adjacent banks but what stack, heap and"
+    yield "runtime need), and of flash.\n"
     yield "| target | core | SRAM | for an arena | flash | exports | |\n|---|---|---:|---:|---:|---|---|"
     for board in map(targets.load, targets.names()):
         sizes = (board.sram_bytes, board.arena_bytes, board.flash_bytes)
@@ -130,18 +132,42 @@ def _measured() -> Iterator[str]:
         yield f"| {model} | {' | '.join(f'{figure:,}' for figure in figures)} | {_least(model)} |"
 
 
+def _tinyengine() -> Iterator[str]:
+    """Instructions and SRAM of TinyEngine, where it runs; patches work for some models alone."""
+    theirs = "as it is: instructions | made exact: instructions | SRAM layer by layer | in patches"
+    yield f"| model | {theirs} | here, fastest: instructions | arena |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    found = _results()
+    names = ("instructions_m7_inexact_float_requantise", "instructions_m7_exact_after_repairs", "sram_layer")
+    for model, cores in found["models"].items():
+        peer = _peer(found, model).get("tinyengine")
+        if isinstance(peer, dict):
+            ours = cores["cortex-m7"]
+            figures = [peer.get(name) for name in (*names, "sram_best_working_patch_incl_image")]
+            cells = ["" if figure is None else f"{figure:,}" for figure in (*figures, ours["instructions"], ours["arena"])]
+            yield f"| {model} | {' | '.join(cells)} |"
+
+
 def _least(model: str) -> str:
     """The least arenas of a model, with its image whole and pulled."""
     found = json.loads((BENCHMARKS / "sram" / "results.json").read_text()).get(model, {})
     return " / ".join(f"{found[way]['arena']:,}" for way in ("whole", "pulled") if way in found)
 
 
+def _results() -> Any:
+    return json.loads((BENCHMARKS / "models" / "results.json").read_text())
+
+
+def _peer(found: Any, model: str) -> Any:
+    """Other engines' figures for a model, with int8 edges."""
+    return next((found["peers"][name] for name in (model, f"{model} (int8 I/O)") if name in found["peers"]), {})
+
+
 def _pairs() -> Iterator[tuple[str, Any, Any]]:
     """Models that ran on a Cortex-M7 here and with TFLM and CMSIS-NN, and the figures of both."""
-    found = json.loads((BENCHMARKS / "models" / "results.json").read_text())
+    found = _results()
     for model, cores in found["models"].items():
-        peer = next((found["peers"][name] for name in (model, f"{model} (int8 I/O)") if name in found["peers"]), {})
-        theirs = peer.get("cortex-m7", {}).get("tflm_cmsis_nn")
+        theirs = _peer(found, model).get("cortex-m7", {}).get("tflm_cmsis_nn")
         if theirs:
             yield model, cores["cortex-m7"], theirs
 

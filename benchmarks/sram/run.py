@@ -124,6 +124,9 @@ def tables(results: dict[str, Any]) -> str:
         lines.append(f"| {name} | {' | '.join((*PEERS[name], *cells))} |")
     lines += [
         "",
+        "493,000 and 260,000 for mcunet_in3_320kb are no arenas measured here but peak SRAM on a STM32H743 as TinyEngine's",
+        "README publishes it, in kB (updated 2022-12, read 2026-11-21; docs/peers.md).",
+        "",
         "## What it costs",
         "",
         "Executed instructions of one inference on the emulated Cortex-M7: layer by layer, with the fastest kernels and no",
