@@ -157,7 +157,7 @@ def test_wrong_models_get_one_line_and_leave_nothing(tmp_path: Path) -> None:
     assert "cannot read" in error_of("compile", tmp_path / "absent.tflite", "--out", out)
     assert "larger than" in error_of("compile", "/dev/zero", "--out", out)
     (tmp_path / "text.tflite").write_text("no flatbuffer")
-    assert "TFL3" in error_of("compile", tmp_path / "text.tflite", "--out", out)
+    assert "text.tflite: not a .tflite file: the identifier TFL3" in error_of("compile", tmp_path / "text.tflite", "--out", out)
     b = ModelBuilder()
     x = b.input((1, 4, 4, 2))
     y = b.tensor((1, 4, 4, 2), scale=0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -55,6 +56,10 @@ def compare(names: Sequence[str], options: Options, progress: Callable[[int, int
 
 def _model(name: str, options: Options) -> dict[str, Any]:
     path, _, way = name.rpartition(":")
+    if path.endswith(".tflite") and way not in SCHEDULES:
+        near = difflib.get_close_matches(way, SCHEDULES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(SCHEDULES)}"
+        raise CompareError(f"{name}: unknown schedule {way}: {hint}")
     if path and way in SCHEDULES:
         aim = "latency" if way in ("auto", "layer") else "sram"
         options = replace(options, schedule=way, minimize=aim if options.minimize == "latency" else options.minimize)

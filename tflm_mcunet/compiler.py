@@ -19,7 +19,7 @@ from tflm_mcunet.operators.base import Unsupported
 from tflm_mcunet.options import OptionError, Options
 from tflm_mcunet.passes import PASSES, int8_edges, pull_input, remove_dead_channels, rewrite
 from tflm_mcunet.planning import Planned, next_bytes
-from tflm_mcunet.tflite.reader import read
+from tflm_mcunet.tflite.reader import MalformedModel, read
 from tflm_mcunet.trace import describe
 
 
@@ -106,6 +106,8 @@ def supported(model: bytes, source: str) -> Graph:
         graph = read(model, source)
         for op in graph.operators:
             op.check()
+    except MalformedModel as error:
+        raise MalformedModel(f"{source}: {error}") from error
     except Unsupported as error:
         raise Unsupported(f"{error}; tflm-mcunet rewrite compiles a part of the model and leaves the rest to TFLM") from error
     return graph

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,7 @@ def evaluate(
     if len(found.classes) > program.graph.outputs[0].elements:
         raise EvaluationError(f"{data} has {len(found.classes)} classes, the model {program.graph.outputs[0].elements} outputs")
     chosen = _spread(len(found.labels), limit)
-    found = labelled.Labelled(found.samples[chosen], found.labels[chosen], found.classes)
+    found = replace(found, samples=found.samples[chosen], labels=found.labels[chosen])
     samples = labelled.samples(found, tensor, labelled.quantised_input(program.graph), pixels)
     with ThreadPoolExecutor(1) as beside:
         also = _spread(len(samples), tflm_samples)

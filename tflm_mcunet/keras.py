@@ -9,6 +9,7 @@ Models are functional or sequential, of Keras 3 or tf_keras; nothing is converte
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.cost import load
 from tflm_mcunet.cost.flash import constant_bytes
 from tflm_mcunet.graph import Graph
-from tflm_mcunet.keras_graph import keras_graph
+from tflm_mcunet.keras_graph import KerasError, keras_graph
 from tflm_mcunet.kernels import select_kernels
 from tflm_mcunet.kernels.choice import plan_with_kernels
 from tflm_mcunet.kernels.flash import code_bytes, function_of
@@ -90,6 +91,8 @@ def cost(model: Any, target: str = "generic", *, sram: int | str | None = None) 
     Raises:
         Error: a layer has no int8 form, or the target is unknown.
     """
+    if isinstance(model, str | bytes | os.PathLike):
+        raise KerasError("cost takes a Keras model; of a .tflite file `tflm-mcunet analyze` tells the same")
     return cost_of(keras_graph(model)[0], _options(target, sram))
 
 

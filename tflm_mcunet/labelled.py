@@ -31,11 +31,12 @@ class DataError(Error):
 
 @dataclass(frozen=True)
 class Labelled:
-    """Samples [n, ...] as they were stored, their classes [n], and the classes' names."""
+    """Samples [n, ...] as they were stored, their classes [n], the classes' names, and the file or folder they are from."""
 
     samples: Array
     labels: Array
     classes: tuple[str, ...]
+    source: str
 
 
 def load(path: str, tensor: Tensor, array: str | None = None) -> Labelled:
@@ -70,9 +71,8 @@ def _archive(path: Path, array: str | None) -> Labelled:
         (arrays[name] for name in ("classes", "class_names", "labels") if name in arrays and arrays[name].dtype.kind == "U"), ()
     )
     count = max(int(labels.max(initial=0)) + 1, len(names))
-    return Labelled(
-        samples, labels.astype(np.int64), tuple(map(str, names)) if len(names) == count else tuple(map(str, range(count)))
-    )
+    classes = tuple(map(str, names if len(names) == count else range(count)))
+    return Labelled(samples, labels.astype(np.int64), classes, str(path))
 
 
 def _pair(path: Path, arrays: Mapping[str, Array], array: str | None) -> tuple[Array, Array]:
@@ -106,7 +106,7 @@ def _folder(path: Path, tensor: Tensor) -> Labelled:
         raise DataError(f"{path} holds no folders with pictures ({', '.join(sorted(SUFFIXES))}), one per class")
     _, height, width, channels = tensor.nhwc
     samples = np.stack([_picture(file, file, (width, height), "L" if channels == 1 else "RGB") for file, _ in files])
-    return Labelled(samples, np.array([number for _, number in files]), tuple(child.name for child in classes))
+    return Labelled(samples, np.array([number for _, number in files]), tuple(child.name for child in classes), str(path))
 
 
 def _picture(file: Any, where: Path, size: tuple[int, int] | None, mode: str | None) -> Array:
@@ -134,7 +134,8 @@ def samples(found: Labelled, tensor: Tensor, target: Tensor | None, pixels: str 
         DataError: sizes differ, or `auto` cannot tell.
     """
     if tensor.elements == 0 or found.samples[0].size != tensor.elements:
-        raise DataError(f"a sample of shape {list(found.samples.shape[1:])} is no input {tensor}")
+        shape = list(found.samples.shape[1:])
+        raise DataError(f"{found.source}: a sample of shape {shape} is no input {tensor}: give others, or their array by --array")
     values = found.samples
     if values.dtype != tensor.dtype:
         values = _quantised(values, tensor, target or tensor, pixels)

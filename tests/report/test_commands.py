@@ -145,6 +145,7 @@ def test_compare_refuses_in_one_line(model: Path, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("{}")
     assert "compile the model again" in error_of("compare", model, tmp_path)
     assert "no_such.tflite" in error_of("compare", model, "no_such.tflite:stream")
+    assert "unknown schedule streem: did you mean stream?" in error_of("compare", model, f"{model}:streem")
 
 
 @needs_tflm
@@ -191,7 +192,7 @@ def test_evaluate_refuses_in_one_line(model: Path, tmp_path: Path) -> None:
         (tmp_path / "nothing.npz", "cannot read"),
         (archive(z=x), "no arrays 'x_test' and 'y_test', or 'x' and 'y'; it holds z"),
         (archive(x=x, y=np.zeros(2, np.int64)), "are not one class number for each of 3 samples"),
-        (archive(x=x[:, :5], y=np.zeros(3, np.int64)), "is no input"),
+        (archive(x=x[:, :5], y=np.zeros(3, np.int64)), ".npz: a sample of shape [5, 5, 3] is no input"),
         (archive(x=x.astype(np.int32), y=np.zeros(3, np.int64)), "samples of type int32 are no input"),
         (archive(x=x.astype(np.uint8), y=np.zeros(3, np.int64)), "which is no usual range of pixels: give --pixels"),
         (archive(x=x, y=np.array([0, 1, 7])), "has 8 classes, the model 2 outputs"),

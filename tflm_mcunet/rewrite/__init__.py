@@ -23,6 +23,7 @@ from tflm_mcunet.rewrite.glue import glue_files
 from tflm_mcunet.rewrite.model import Model, Region, Replacement
 from tflm_mcunet.rewrite.places import Inside, Span, height, place
 from tflm_mcunet.rewrite.regions import NoRegion, Regions, parse_region, spans
+from tflm_mcunet.tflite.reader import MalformedModel
 
 __all__ = ["NoRegion", "Region", "Rewritten", "Stage", "rewrite"]
 
@@ -146,7 +147,10 @@ def rewrite(
     """
     options = options or Options()
     _check(options)
-    editable = Model(model)
+    try:
+        editable = Model(model)
+    except MalformedModel as error:
+        raise MalformedModel(f"{source}: {error}") from error
     found = Regions(editable, options)
     chosen = _chosen(found, regions, everything)
     prefix = options.prefix(source)

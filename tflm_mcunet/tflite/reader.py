@@ -56,7 +56,7 @@ def read(model: bytes, name: str) -> Graph:
     except Error:
         raise
     except (struct.error, ValueError, TypeError, IndexError, OverflowError, KeyError, AttributeError, MemoryError) as error:
-        raise MalformedModel(f"the .tflite file is damaged ({type(error).__name__}: {error})") from error
+        raise MalformedModel("the .tflite file is damaged: a value in it leads nowhere; make or fetch it again") from error
 
 
 def _printable(name: bytes | None) -> str:
