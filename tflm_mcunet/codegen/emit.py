@@ -29,9 +29,6 @@ OWNERSHIP = "/* Part of what tflm-mcunet generated; it belongs to whoever genera
 LARGE = 64
 """Bytes from which on an array counts as weights where these have a section of their own."""
 
-ALIGNMENT = 16
-"""Of the arena and of buffers beside it, in bytes, where no DMA writes them; 8 would do."""
-
 C_TYPES = {
     np.dtype(np.int8): "int8_t",
     np.dtype(np.uint8): "uint8_t",
@@ -43,6 +40,11 @@ C_TYPES = {
     np.dtype(np.float32): "float",
     np.dtype(np.bool_): "uint8_t",
 }
+
+
+def arena_alignment(extras: Collection[str]) -> int:
+    """Alignment of the arena and of buffers beside it in bytes: a cache line where DMA writes inputs; else 8 would do."""
+    return CACHE_LINE if "dma" in extras else 16
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def emit(
         "stage": stage,
         "large": LARGE,
         "arena_bytes": _whole_lines(max(1, plan.arena)) if "dma" in extras else max(1, plan.arena),
-        "alignment": CACHE_LINE if "dma" in extras else ALIGNMENT,
+        "alignment": arena_alignment(extras),
         "inputs": [writer.interface(t) | {"next_bytes": next_bytes(t, extras)} for t in graph.inputs],
         "pulled": any(isinstance(op, Source) for op in lowered.operators),
         "outputs": outputs,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 
-from tflm_mcunet.codegen.emit import c_array
+from tflm_mcunet.codegen.emit import arena_alignment, c_array
 from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Array, Tensor
 
@@ -70,6 +70,7 @@ def _facade(compiled: Compiled) -> dict[str, str]:
     graph = compiled.program.graph
     values = {
         **_names(compiled),
+        "alignment": arena_alignment(compiled.program.options.extras),
         "edges": [("input", [_tensor(t) for t in graph.inputs]), ("output", [_tensor(t) for t in graph.outputs])],
     }
     return {
