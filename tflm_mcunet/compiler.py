@@ -119,6 +119,8 @@ def _fitted(original: Graph, options: Options) -> Options:
     if "camera" in options.extras and (len(inputs[0].shape) != 4 or inputs[0].nhwc[3] not in (1, 3)):
         shape = "x".join(map(str, inputs[0].shape))
         raise OptionError(f"--with camera: input 0 ({inputs[0].name}, {shape}) is no picture of 1 or 3 channels")
+    if "keep-input" in options.extras and options.input == "pull" and len(inputs) == 1:
+        raise OptionError("--with keep-input: the only input is pulled, so that there is none to keep; leave out --input pull")
     if "double-buffer" not in options.extras:
         return options
     return replace(options, beside=sum(next_bytes(tensor, options.extras) for tensor in inputs))

@@ -103,6 +103,11 @@ def test_the_next_input_may_be_written_while_the_network_runs(schedule, extras, 
     assert compiled.report["sram"]["static"] == -(-frames[0].nbytes // line) * line
 
 
+def test_the_only_input_is_not_both_pulled_and_kept():
+    with pytest.raises(Error, match="--with keep-input: the only input is pulled"):
+        small_on_board(input="pull", extras=("keep-input",))
+
+
 def test_buffers_beside_the_arena_count_on_boards_alone():
     whole, doubled = (small_on_board(extras=extras).report["verdict"]["sram"] for extras in ((), ("double-buffer",)))
     assert (doubled["limit"], doubled["reserved"]) == (whole["limit"] - 90, whole["reserved"] + 90)
