@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tflm_mcunet
+from tests.build import ModelBuilder
 from tests.models import small_network
 
 
@@ -50,6 +51,16 @@ def test_errors() -> None:
         tflm_mcunet.compile(small_network(), io="float")
     with pytest.raises(tflm_mcunet.Error):
         tflm_mcunet.compile(small_network()).run(np.zeros(3, np.int8))
+
+
+def test_untrained_networks_are_told_to_be_trained() -> None:
+    """Signals vanish in deep ones; quantisation then finds scales that TFLM's SOFTMAX has no exponential for."""
+    b = ModelBuilder()
+    x = b.input((1, 8), scale=8e-9)
+    y = b.tensor((1, 8), scale=1 / 256, zero_point=-128)
+    b.operator("SOFTMAX", [x], [y], "SoftmaxOptions", beta=1.0)
+    with pytest.raises(tflm_mcunet.Error, match=r"SOFTMAX.*its input is all but zero: train the network first"):
+        tflm_mcunet.compile(b.build([y]))
 
 
 def test_import_is_light() -> None:

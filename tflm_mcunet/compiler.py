@@ -15,12 +15,18 @@ from tflm_mcunet.fit import check_all, check_flash, check_sram
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels.choice import plan_with_kernels
 from tflm_mcunet.kernels.flash import code_bytes
-from tflm_mcunet.operators.base import Unsupported
+from tflm_mcunet.operators.base import Operator, Unsupported
 from tflm_mcunet.options import OptionError, Options
 from tflm_mcunet.passes import PASSES, int8_edges, pull_input, remove_dead_channels, rewrite
 from tflm_mcunet.planning import Planned, next_bytes
 from tflm_mcunet.tflite.reader import MalformedModel, read
 from tflm_mcunet.trace import describe
+
+VANISHING = 1e-6
+"""Inputs of a smaller scale hold nothing: deep networks that were not trained have such."""
+
+REWRITE = "tflm-mcunet rewrite compiles a part of the model and leaves the rest to TFLM"
+CALIBRATE = "its input is all but zero: train the network first, and quantise it with samples like its data"
 
 
 @dataclass(frozen=True)
@@ -102,15 +108,22 @@ def _check_fit(program: Program) -> None:
 
 def supported(model: bytes, source: str) -> Graph:
     """The graph as read, all of whose operators are supported."""
+    remedy = REWRITE
     try:
         graph = read(model, source)
         for op in graph.operators:
+            remedy = CALIBRATE if _vanishing(op) else REWRITE
             op.check()
     except MalformedModel as error:
         raise MalformedModel(f"{source}: {error}") from error
     except Unsupported as error:
-        raise Unsupported(f"{error}; tflm-mcunet rewrite compiles a part of the model and leaves the rest to TFLM") from error
+        raise Unsupported(f"{error}; {remedy}") from error
     return graph
+
+
+def _vanishing(op: Operator) -> bool:
+    """Whether the operator is given a signal of no size."""
+    return any(t.quantization is not None and not t.constant and t.scale < VANISHING for t in op.present_inputs)
 
 
 def _fitted(original: Graph, options: Options) -> Options:

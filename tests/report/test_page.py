@@ -84,9 +84,32 @@ BEYOND = """[...document.querySelectorAll("main *")].filter(e => !e.closest(".wi
     && (e.getBoundingClientRect().right > innerWidth + 0.5 || e.getBoundingClientRect().left < -0.5)).map(e => e.outerHTML)"""
 
 
-def test_print_has_nothing_hidden(browser: Page, pages: dict[str, Path]) -> None:
-    browser.open(pages["residual"], 1280)
-    assert browser.call("Page.printToPDF", printBackground=True)["data"].startswith("JVBER")
+PAPER = 718
+"""Pixels between the margins of a printed A4 page."""
+
+
+@pytest.mark.parametrize("name", ["small", "residual", "misses", "compared"])
+def test_print_has_nothing_hidden(browser: Page, pages: dict[str, Path], name: str) -> None:
+    """What scrolls on a screen is whole on paper, and nothing is wider than it."""
+    browser.open(pages[name], PAPER)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert browser.run(CUT) == []
+        assert browser.run(BEYOND_PAPER) == []
+        assert browser.run(LARGE_HEADS) == []
+        assert browser.call("Page.printToPDF", printBackground=True)["data"].startswith("JVBER")
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+
+
+CUT = """[...document.querySelectorAll("main *")].filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0
+    && !e.closest("svg") && getComputedStyle(e).overflowX !== "visible").map(e => e.outerHTML.slice(0, 200))"""
+
+LARGE_HEADS = """[...document.querySelectorAll("th")].filter(e => parseFloat(getComputedStyle(e).fontSize)
+    > parseFloat(getComputedStyle(e.closest("table")).fontSize)).map(e => e.outerHTML.slice(0, 200))"""
+
+BEYOND_PAPER = """[...document.querySelectorAll("main *")].filter(e => !e.closest("svg") && e.getBoundingClientRect().width > 0
+    && e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 200))"""
 
 
 def test_headings_sort(browser: Page, pages: dict[str, Path]) -> None:
