@@ -347,6 +347,9 @@ def bench_model(options: argparse.Namespace) -> None:
 
 def analyze_model(options: argparse.Namespace) -> None:
     """`analyze`: the report alone, or the front of SRAM against work."""
+    for name in ("limit", "array"):
+        if getattr(options, name) is not None and not options.data:
+            raise Error(f"--{name} needs --data, the samples that it is about")
     if options.pareto or options.plot:
         _show_front(options)
         return

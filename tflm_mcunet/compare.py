@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tflm_mcunet import cost
 from tflm_mcunet.compiler import build
 from tflm_mcunet.errors import Error
 from tflm_mcunet.options import SCHEDULES, Options
@@ -37,8 +38,9 @@ class CompareError(Error):
 def compare(names: Sequence[str], options: Options, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """Compiles or reads each of `names` and lines up its figures for the target of `options`.
 
-    A name is a .tflite, one with a schedule behind a colon (`model.tflite:stream`), or a folder that `compile` wrote. What does
-    not fit the target is compared all the same. `progress` is told how many of how many are done.
+    A name is a .tflite, one with a schedule behind a colon (`model.tflite:stream`), or a folder that `compile` wrote, whose core
+    is named with it where its instructions are of another than the target's. What does not fit the target is compared all the
+    same. `progress` is told how many of how many are done.
 
     Raises:
         CompareError: there are fewer than two, or a folder holds no report of `compile`.
@@ -74,7 +76,9 @@ def _folder(name: str, options: Options) -> dict[str, Any]:
     path = Path(name) / "report.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return _item(name, found, options, None)
+        core = found["estimate"]["core"]
+        mark = "" if core == cost.load(options.board).core else f" ({core})"
+        return _item(name.rstrip("/") + mark, found, options, None)
     except (OSError, ValueError) as error:
         raise CompareError(f"{name} is no folder that `compile` wrote: cannot read its report.json ({error})") from None
     except (KeyError, TypeError):

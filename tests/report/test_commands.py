@@ -113,13 +113,15 @@ def test_profiles_are_tables(model: Path, core: str) -> None:
 
 
 def test_compare_models_schedules_and_folders(model: Path, tmp_path: Path) -> None:
-    assert command("compile", model, "--out", tmp_path / "out", "--schedule", "layer").returncode == 0
+    assert command("compile", model, "--out", tmp_path / "out", "--schedule", "layer", "--target", "nano33ble").returncode == 0
     found = checked_json("compare", "compare", model, f"{model}:stream", tmp_path / "out", "--target", "nano33ble")
     plain, stream, folder = (item["figures"] for item in found["items"])
     assert [item["name"] for item in found["items"]] == ["tiny.tflite", "tiny.tflite:stream", "out"]
     assert stream["arena"] < plain["arena"]
     assert folder["macs"] == plain["macs"]
     assert found["items"][2]["memory"] is None
+    other = checked_json("compare", "compare", model, tmp_path / "out", "--target", "stm32f746")
+    assert [item["name"] for item in other["items"]] == ["tiny.tflite", "out (cortex-m4)"]
     page = tmp_path / "page.html"
     text = command("compare", model, f"{model}:stream", "--target", "nano33ble", "--html", page).stdout
     assert "tiny.tflite:stream fits nano33ble" in text
@@ -202,6 +204,7 @@ def test_evaluate_refuses_in_one_line(model: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "holds no folders with pictures" in error_of("evaluate", model, "--data", tmp_path / "empty")
     assert "--data" in error_of("evaluate", model)
+    assert "--limit needs --data" in error_of("analyze", model, "--limit", "10")
 
 
 def test_doctor_tells_what_is_there() -> None:
