@@ -138,7 +138,7 @@ def test_what_has_no_int8_form_is_refused(keras: ModuleType) -> None:
         tflm_mcunet.cost(type("Own", (keras.Model,), {})())
     with pytest.raises(tflm_mcunet.Error, match="did you mean 'nano33ble'"):
         tflm_mcunet.cost(branches(keras), "nano33bel")
-    with pytest.raises(tflm_mcunet.Error, match="takes a Keras model; of a .tflite file `tflm-mcunet analyze`"):
+    with pytest.raises(tflm_mcunet.Error, match=r"takes a Keras model; of a .tflite file `tflm-mcunet analyze`"):
         tflm_mcunet.cost("model.tflite")
 
 
