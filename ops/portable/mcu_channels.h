@@ -14,21 +14,41 @@ struct mcu_channels {
     int32_t taps;
 };
 
-/* sums[channel] = weights . in; four taps at a time, so that the loop itself costs little. */
-MCU_APART static void mcu_channels_single(const int8_t *weights, const int8_t *in, int32_t taps, int32_t *sums)
+/* Taps that are unrolled, and channels whose sums are kept until they are rescaled together: so that loops and calls cost little. */
+#ifdef __OPTIMIZE_SIZE__
+#define MCU_TAPS 4
+#define MCU_SUMS MCU_BLOCK
+#else
+#define MCU_TAPS 32
+#define MCU_SUMS (8 * MCU_BLOCK)
+#endif
+
+#define MCU_TAP(t) \
+    a += in[t] * weights[4 * (t)], b += in[t] * weights[4 * (t) + 1], c += in[t] * weights[4 * (t) + 2], d += in[t] * weights[4 * (t) + 3]
+#define MCU_TAPS_4(t) MCU_TAP(t), MCU_TAP((t) + 1), MCU_TAP((t) + 2), MCU_TAP((t) + 3)
+#define MCU_TAPS_16(t) MCU_TAPS_4(t), MCU_TAPS_4((t) + 4), MCU_TAPS_4((t) + 8), MCU_TAPS_4((t) + 12)
+
+/* sums[channel] = weights . in, for the channels of all blocks that begin before `end`, at least one. */
+MCU_APART static void mcu_channels_single(const int8_t *weights, const int8_t *first, int32_t taps, int32_t *sums, const int32_t *end)
 {
-    const int8_t *const end = in + taps, *const fours = in + (taps & ~3);
-    int32_t a = 0, b = 0, c = 0, d = 0;
-    for (; in != fours; in += 4, weights += 16) {
-        a += in[0] * weights[0], b += in[0] * weights[1], c += in[0] * weights[2], d += in[0] * weights[3];
-        a += in[1] * weights[4], b += in[1] * weights[5], c += in[1] * weights[6], d += in[1] * weights[7];
-        a += in[2] * weights[8], b += in[2] * weights[9], c += in[2] * weights[10], d += in[2] * weights[11];
-        a += in[3] * weights[12], b += in[3] * weights[13], c += in[3] * weights[14], d += in[3] * weights[15];
-    }
-    for (; in != end; ++in, weights += 4) {
-        a += in[0] * weights[0], b += in[0] * weights[1], c += in[0] * weights[2], d += in[0] * weights[3];
-    }
-    sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+    const int8_t *const rest = first + (taps & (MCU_TAPS - 1)), *next = weights;
+    do {
+        const int8_t *in;
+        int32_t a = 0, b = 0, c = 0, d = 0;
+        next += MCU_BLOCK * taps;
+        for (in = first; in != rest; ++in, weights += MCU_BLOCK) {
+            MCU_TAP(0);
+        }
+        for (; weights != next; in += MCU_TAPS, weights += MCU_BLOCK * MCU_TAPS) {
+#if MCU_TAPS == 4
+            MCU_TAPS_4(0);
+#else
+            MCU_TAPS_16(0), MCU_TAPS_16(16);
+#endif
+        }
+        sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+        sums += MCU_BLOCK;
+    } while (sums < end);
 }
 
 /* The same for two pixels: sums[4 + channel] = weights . second. */
@@ -65,10 +85,11 @@ static inline void mcu_channels_outputs(const struct mcu_outputs *op, int32_t fi
 static inline void mcu_channels_one(const struct mcu_channels *op, const int8_t *weights, int32_t first, int32_t count,
                                     const int8_t *in, int8_t *out)
 {
-    int32_t sums[MCU_BLOCK];
-    for (; count > 0; count -= MCU_BLOCK, first += MCU_BLOCK, out += MCU_BLOCK, weights += MCU_BLOCK * op->taps) {
-        mcu_channels_single(weights, in, op->taps, sums);
-        mcu_outputs(&op->outputs, first, count < MCU_BLOCK ? count : MCU_BLOCK, sums, out);
+    int32_t sums[MCU_SUMS];
+    for (; count > 0; count -= MCU_SUMS, first += MCU_SUMS, out += MCU_SUMS, weights += MCU_SUMS * op->taps) {
+        const int32_t together = count < MCU_SUMS ? count : MCU_SUMS;
+        mcu_channels_single(weights, in, op->taps, sums, sums + together);
+        mcu_outputs(&op->outputs, first, together, sums, out);
     }
 }
 
