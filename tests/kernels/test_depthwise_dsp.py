@@ -15,11 +15,11 @@ import pytest
 
 from patch_scheduler import InvalidPlan, validate
 from tests.build import ModelBuilder
+from tests.kernels.exact import assert_exact_on
 from tests.kernels.guarded import write_guarded
 from tests.operators.test_conv import ACTIVATIONS
-from tests.oracle import random_samples, types
+from tests.oracle import random_samples
 from tflm_mcunet.compiler import build
-from tflm_mcunet.execute.generated import Generated
 from tflm_mcunet.execute.qemu import run_on
 from tflm_mcunet.execute.sanitize import run_sanitized
 from tflm_mcunet.execute.tflm import Tflm
@@ -202,11 +202,4 @@ def test_outputs_over_the_row_above(core: str) -> None:
     )
     with pytest.raises(InvalidPlan):
         validate(network, program.schedule, program.plan)
-    samples = random_samples(program.graph.inputs, 2)
-    with Tflm() as oracle, tempfile.TemporaryDirectory() as folder:
-        for name, text in program.emission.files.items():
-            (Path(folder) / name).write_text(text)
-        generated = Generated(Path(folder), program.prefix, types(program.graph.inputs), types(program.graph.outputs))
-        computed = run_on(core, generated, samples, measure=False).outputs + run_sanitized(generated, samples)
-        for ours, result in zip(computed, [*oracle.run(model, samples)] * 2, strict=True):
-            assert np.array_equal(ours[0], result.outputs[0])
+    assert_exact_on(core, model, program)
