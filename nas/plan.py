@@ -39,12 +39,11 @@ class Planner:
             return None
         operators, blocks = planned.lowered.operators, planned.schedule.block
         emission = emit(planned.graph, planned.lowered, planned.schedule, planned.plan, "network", {})
-        model = load_cost(options.board)
         plan = Plan(
             sram=planned.plan.arena,
             flash=emission.constant_bytes + code_bytes(map(function_of, operators), options.board),
-            instructions=round(sum(model.estimate(op, block).instructions for op, block in zip(operators, blocks, strict=True))),
-            macs=sum(op.macs for op in graph.operators),
+            instructions=load_cost(options.board).total(operators, blocks),
+            macs=graph.macs,
         )
         return plan if plan.within(self.limits) else None
 

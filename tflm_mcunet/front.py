@@ -11,7 +11,7 @@ from tflm_mcunet.compiler import prepared, supported
 from tflm_mcunet.cost import load
 from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Graph
-from tflm_mcunet.kernels.choice import plan_with_kernels, recomputed_with_kernels
+from tflm_mcunet.kernels.choice import UNLIMITED, plan_with_kernels, recomputed_with_kernels
 from tflm_mcunet.options import Options
 from tflm_mcunet.planning import Planned
 
@@ -20,9 +20,6 @@ BUDGETS = (2.0, 1.3, 1.1)
 
 LIMITS = 6
 """Arenas between the least one and that of layer by layer for which the fastest schedule is looked up."""
-
-UNLIMITED = 1 << 40
-"""More SRAM than any board has."""
 
 NEAR = 1.01
 """A schedule this near to the fastest one needs no faster one beside it."""
@@ -80,14 +77,13 @@ def _within(graph: Graph, options: Options, least: int) -> Iterator[Point]:
 
 def _recomputing(graph: Graph, options: Options, bound: int) -> Iterator[Point]:
     """The least arenas within budgets of work; a plan that needs less than its budget is that of lower budgets too."""
-    work = sum(op.macs for op in graph.operators)
     share = max(BUDGETS) + 1
     for budget in BUDGETS:
         if budget < share:
             plan = recomputed_with_kernels(graph, replace(_free(options), minimize="sram", macs_budget=budget), bound)
             if plan is None:
                 return
-            share = 1 + plan.macs_recomputed / max(work, 1)
+            share = 1 + plan.macs_recomputed / max(graph.macs, 1)
             yield _point(_checked(plan), options, f"recomputing up to {budget:g}x")
 
 

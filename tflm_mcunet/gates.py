@@ -29,7 +29,7 @@ def recomputed_maps(graph: Graph, most_macs: float) -> Iterator[tuple[int, Graph
     least, scale = now.peak, now.peak
     while True:
         graphs = [recompute(now.graph, op, region) for op, region in now.highest()]
-        trials = [_Cut(graph) for graph in graphs if macs(graph) <= most_macs]
+        trials = [_Cut(graph) for graph in graphs if graph.macs <= most_macs]
         best = min(trials, key=lambda trial: trial.score(scale), default=now)
         if best.score(scale) >= now.score(scale):
             return
@@ -37,11 +37,6 @@ def recomputed_maps(graph: Graph, most_macs: float) -> Iterator[tuple[int, Graph
         if now.peak < least:
             least = now.peak
             yield least, now.graph
-
-
-def macs(graph: Graph) -> int:
-    """Multiply-accumulates of one inference."""
-    return sum(op.macs for op in graph.operators)
 
 
 class _Cut:

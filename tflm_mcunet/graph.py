@@ -101,6 +101,11 @@ class Graph:
     outputs: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(op.macs for op in self.operators)
+
     def producers(self) -> dict[Tensor, Operator]:
         return {tensor: op for op in self.operators for tensor in op.outputs}
 

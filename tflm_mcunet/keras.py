@@ -23,14 +23,11 @@ from tflm_mcunet.cost.flash import constant_bytes
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.keras_graph import KerasError, keras_graph
 from tflm_mcunet.kernels import select_kernels
-from tflm_mcunet.kernels.choice import plan_with_kernels
+from tflm_mcunet.kernels.choice import UNLIMITED, plan_with_kernels
 from tflm_mcunet.kernels.flash import code_bytes, function_of
 from tflm_mcunet.options import Options, parse_bytes
 from tflm_mcunet.passes import PASSES, remove_dead_channels, rewrite
 from tflm_mcunet.report.verdict import sentence, verdict
-from tflm_mcunet.targets import Target
-
-UNLIMITED = 1 << 40
 
 REACH = 0.9
 """Limits below this part of the least arena expected, which is within 8%, are not planned for."""
@@ -114,8 +111,8 @@ def cost_of(graph: Graph, options: Options) -> Cost:
         sram=way.arena,
         sram_least=min(least, way.arena),
         flash=flash,
-        instructions=_instructions(way, options.board),
-        macs=sum(op.macs for op in graph.operators),
+        instructions=load(options.board).total(way.lowered.operators, way.block),
+        macs=graph.macs,
         fits=found["fits"],
         problem="" if found["fits"] else sentence(found, options.target),
         layers=_layers(fast, schedule),
@@ -145,11 +142,6 @@ def _within(graph: Graph, options: Options, least: int) -> _Way:
 def _least(lean: Lowered) -> int:
     """Bytes of arena expected when rows stream and as little as possible is kept."""
     return round(Streams(lean.network, lambda index, block, fused: float(lean.operators[index].macs)).least * GAPS)
-
-
-def _instructions(way: _Way, board: Target) -> int:
-    estimate = load(board).estimate
-    return round(sum(estimate(op, block).instructions for op, block in zip(way.lowered.operators, way.block, strict=True)))
 
 
 def _layers(lowered: Lowered, schedule: Schedule) -> tuple[Layer, ...]:

@@ -13,7 +13,7 @@ from patch_scheduler.cuts import StagePeaks, least_peak
 from patch_scheduler.rows import FORMS
 from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.cost import scheduler_cost
-from tflm_mcunet.gates import macs, recomputed_maps
+from tflm_mcunet.gates import recomputed_maps
 from tflm_mcunet.graph import Graph, Tensor
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes.patches import PatchError, depths, patch
@@ -83,7 +83,7 @@ def recomputed(graph: Graph, options: Options, bound: int) -> list[Planned]:
 
 def _gated(graph: Graph, options: Options, below: float) -> Iterator[Planned]:
     """With maps before squeeze-and-excite gates computed twice: until one fits, or the smallest."""
-    found = [each for each in recomputed_maps(graph, options.macs_budget * macs(graph)) if each[0] < below]
+    found = [each for each in recomputed_maps(graph, options.macs_budget * graph.macs) if each[0] < below]
     limit = 0 if options.minimize == "sram" else options.sram_limit or 0
     for _, candidate in [each for each in found if each[0] <= limit] or found[-1:]:
         planned = _planned(graph, candidate, options, "auto")
@@ -132,7 +132,7 @@ def _tried(graph: Graph, options: Options, mode: str, below: float = math.inf) -
     candidates = [each for grid in _patched(graph, options) for each in _bounded(graph, grid, options, mode)]
     if not candidates and options.schedule == "patch":
         raise PatchError("--schedule patch: this model has no part that patches could run")
-    estimated = sorted((bound, macs(c), number) for number, (bound, c) in enumerate(candidates) if bound < below)
+    estimated = sorted((bound, c.macs, number) for number, (bound, c) in enumerate(candidates) if bound < below)
     limit = options.sram_limit
     if options.minimize != "sram" and limit is not None:
         fitting = sorted((macs, bound, number) for bound, macs, number in estimated if bound <= limit)
@@ -149,9 +149,9 @@ def _tried(graph: Graph, options: Options, mode: str, below: float = math.inf) -
 
 def _bounded(graph: Graph, candidates: Iterator[Graph], options: Options, mode: str) -> Iterator[tuple[int, Graph]]:
     """Those within the budget of work, deeper and deeper, with their bounds, until these are steep."""
-    budget = math.inf if options.schedule == "patch" else options.macs_budget * macs(graph)
+    budget = math.inf if options.schedule == "patch" else options.macs_budget * graph.macs
     least = math.inf
-    for candidate in itertools.takewhile(lambda c: macs(c) <= budget, candidates):
+    for candidate in itertools.takewhile(lambda c: c.macs <= budget, candidates):
         bound = _bound(candidate, options, mode)
         if bound > STEEP * least:
             return
@@ -188,7 +188,7 @@ def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Plan
         minimize=options.minimize,  # type: ignore[arg-type]
         cost=scheduler_cost(found.operators, options.board),
     )
-    return Planned(graph, found, how, where, macs(graph) - macs(original))
+    return Planned(graph, found, how, where, graph.macs - original.macs)
 
 
 def lowered(graph: Graph, options: Options) -> Lowered:

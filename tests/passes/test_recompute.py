@@ -14,7 +14,7 @@ from tests.oracle import on_host, random_samples
 from tflm_mcunet.codegen.emit import emit
 from tflm_mcunet.compiler import Program, supported
 from tflm_mcunet.execute.tflm import Tflm
-from tflm_mcunet.gates import macs, recomputed_maps
+from tflm_mcunet.gates import recomputed_maps
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes import pull_input, rewrite
@@ -89,7 +89,7 @@ def programs_of(model: bytes, name: str) -> list[Program]:
         if options.input == "pull" and any(tensor.dtype != np.int8 or tensor in graph.outputs for tensor in graph.inputs):
             continue
         for changed in graphs_of(pull_input(graph) if options.input == "pull" else graph):
-            assert macs(changed) >= macs(graph)
+            assert changed.macs >= graph.macs
             assert len(changed.operators) > len(graph.operators)
             planned, prefix = plan_graph(changed, options), f"{name}_{len(found)}"
             validate(planned.lowered.network, planned.schedule, planned.plan)
@@ -151,9 +151,9 @@ def test_two_reductions_of_one_map_share_its_copy() -> None:
 def test_the_search_recomputes_where_that_lowers_the_peak_within_the_budget() -> None:
     graph = pull_input(rewrite(supported(gated_network(3, (32, 32), 3), "m")))
     for budget, some in ((1.0, False), (2.0, True), (4.0, True)):
-        found = list(recomputed_maps(graph, budget * macs(graph)))
+        found = list(recomputed_maps(graph, budget * graph.macs))
         assert [peak for peak, _ in found] == sorted({peak for peak, _ in found}, reverse=True)
-        assert all(macs(each) <= budget * macs(graph) for _, each in found)
+        assert all(each.macs <= budget * graph.macs for _, each in found)
         assert bool(found) == some
 
 

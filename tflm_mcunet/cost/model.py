@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -51,6 +51,10 @@ class CostModel:
         """One inference's work of `op` where its events are `block` steps each."""
         found = features(op, block)
         return Estimate(_sum(self.instructions, found), None if self.cycles is None else _sum(self.cycles, found))
+
+    def total(self, operators: Iterable[Operator], blocks: Iterable[int]) -> int:
+        """The instructions of all operators, each in events of so many steps."""
+        return round(sum(self.estimate(op, block).instructions for op, block in zip(operators, blocks, strict=True)))
 
 
 def _sum(coefficients: Coefficients, found: Features) -> float:

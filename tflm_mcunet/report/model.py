@@ -19,7 +19,7 @@ def report(program: Program) -> dict[str, Any]:
     return {
         "model": program.source.name,
         "target": program.options.target,
-        "macs": sum(op.macs for op in program.source.operators),
+        "macs": program.source.macs,
         "macs_executed": sum(op.macs_executed for op in operators),
         "macs_recomputed": program.planned.macs_recomputed,
         "channels": _channels(program),

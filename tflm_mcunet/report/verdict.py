@@ -43,8 +43,7 @@ def _spare(part: dict[str, Any]) -> int:
 def _banks(board: Target, arena: int) -> Iterator[dict[str, Any]]:
     """All banks by address, the arena filling the largest run of adjacent ones from its start."""
     left = arena
-    largest = max(board.runs, key=lambda run: sum(bank.bytes for bank in run), default=[])
-    run = {bank.name for bank in largest}
+    run = {bank.name for bank in board.largest_run}
     for bank in sorted(board.sram or (), key=lambda bank: bank.origin):
         used = min(left, bank.bytes) if bank.name in run else 0
         left -= used

@@ -90,13 +90,18 @@ class Target:
         """Size of the largest run of adjacent banks, or None where nothing limits it."""
         if self.sram is None:
             return None
-        return max((sum(bank.bytes for bank in run) for run in self.runs), default=0)
+        return sum(bank.bytes for bank in self.largest_run)
 
     @property
     def arena_bytes(self) -> int | None:
         """What one arena may take, or None where nothing limits it: the largest run of adjacent banks but what is reserved."""
         size = self.contiguous_sram_bytes
         return None if size is None else size - self.reserved_bytes
+
+    @property
+    def largest_run(self) -> list[MemoryBank]:
+        """The run of adjacent banks with the most bytes; empty where nothing limits SRAM."""
+        return max(self.runs, key=lambda run: sum(bank.bytes for bank in run), default=[])
 
     @property
     def runs(self) -> list[list[MemoryBank]]:
