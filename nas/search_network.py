@@ -159,7 +159,7 @@ class Search:
         verbose: int = 2,
         progress: Any = _plain,
     ) -> Result:
-        """Trains, searches, and writes network.keras and search.json into `out`, beside checkpoints and logs.
+        """Trains, searches, and writes network.keras, largest.keras and search.json into `out`, beside checkpoints and logs.
 
         Args:
             augmentation: of training samples, for the data.
@@ -184,9 +184,10 @@ class Search:
         assessor = Assessor(planner, supernet, samples, self.recipe)
         with Journal(out / "networks.jsonl") as journal, self._processes(assessor) as assess:
             ranking = evolution.run(journal, assess, _Log(out / "logs" / "evolution"), progress)
-        genes = ranking[0].genes
-        model = cut(supernet, genes, supernet.calibrate(genes, assessor.calibration))
-        result = Result(model, space.architectures(genes, classes)[0], ranking)
+        best, largest = (
+            cut(supernet, genes, supernet.calibrate(genes, assessor.calibration)) for genes in (ranking[0].genes, space.largest())
+        )
+        result = Result(best, largest, space.architectures(ranking[0].genes, classes)[0], ranking)
         result.write(out, settings)
         return result
 
@@ -203,20 +204,25 @@ class Search:
 
 @dataclass(frozen=True)
 class Result:
-    """The best network with the weights it has in the supernet, and all that were found to fit, the best first."""
+    """The best network with the weights it has in the supernet, and all that were found to fit, the best first.
+
+    `largest` is the largest network of the space, which can teach the best one while that is trained on.
+    """
 
     model: tf_keras.Model
+    largest: tf_keras.Model
     architecture: Architecture
     ranking: list[Candidate]
 
     def write(self, out: Path, settings: dict[str, Any]) -> None:
-        """network.keras and search.json."""
+        """network.keras, largest.keras and search.json."""
         best = self.ranking[0]
         networks = [{"accuracy": each.accuracy, **asdict(each.plan), "genes": each.genes} for each in self.ranking[:KEPT]]
         found = {"accuracy": best.accuracy, **asdict(best.plan), "architecture": asdict(self.architecture)}
         text = json.dumps({"best": found, "networks": networks, "settings": settings}, indent=1)
         try:
             self.model.save(out / "network.keras")
+            self.largest.save(out / "largest.keras")
             (out / "search.json").write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             raise Error(f"cannot write {out}: {error.strerror or error}") from error

@@ -49,6 +49,7 @@ PART = flags.DEFINE_string("part", None, "in place of what `search space` recomm
 QAT_RATE = flags.DEFINE_float("qat_rate", 4e-4, "of quantisation-aware training")
 BOTH = flags.DEFINE_string("both", "", "options of `search network` and `train`")
 RATE = flags.DEFINE_float("rate", 1e-3, "of fine-tuning: the weights come from the supernet")
+TAUGHT = flags.DEFINE_float("taught", 0.0, "share of the largest network's answers in the loss of fine-tuning", 0.0, 1.0)
 CLASSES = flags.DEFINE_integer("classes", 0, "of the data, for `search space` (0: the space's)")
 SEED = flags.DEFINE_integer("seed", 0, "of everything")
 OUT = flags.DEFINE_string("out", None, "folder of the runs and of the table", required=True)
@@ -110,6 +111,8 @@ def run(sram: str, way: str, extra: Sequence[str]) -> dict[str, Any]:
         size = "{height}x{width}".format(**found["best"]["architecture"])
         compilation = options(target=TARGET.value, sram=sram, input=INPUT.value, seed=SEED.value)
         effort = options(epochs=EPOCHS.value, qat_epochs=QAT_EPOCHS.value, rate=RATE.value, qat_rate=QAT_RATE.value)
+        if TAUGHT.value:
+            effort += options(teacher=folder / "search" / "largest.keras", taught=TAUGHT.value)
         command = tool("train", *data, *options(size=size, model=network, out=folder / "trained"), *compilation, *effort)
         subprocess.run(command, check=True, stdout=log, stderr=log)
     figures = {
