@@ -24,11 +24,18 @@
 #define MCU_INLINE inline
 #endif
 
+/* An entry of a table of places: 32 bits where a model says so before it includes this, since its arena is too large for 16. */
+#ifdef MCU_WIDE_PLACES
+typedef uint32_t mcu_row_place;
+#else
+typedef uint16_t mcu_row_place;
+#endif
+
 /* A tensor: `rows` rows of `row_bytes` bytes in the arena, or in flash where `constant` is set. Rows lie one after the other
    from `offset` on, or, where there are `places`, row r at places[r] * unit. */
 struct mcu_tensor {
     const void *constant;
-    const uint16_t *places;
+    const mcu_row_place *places;
     uint32_t offset;
     int32_t row_bytes;
     int32_t rows;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ import numpy as np
 from patch_scheduler import Plan, Schedule
 from tflm_mcunet.codegen.fold import fold
 from tflm_mcunet.codegen.lower import Lowered
-from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Array, Graph, Tensor
 from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.source import Source
 from tflm_mcunet.planning import CACHE_LINE, next_bytes
 
 MAX_PLACE = (1 << 16) - 1
+"""In a table of places of 16 bits."""
 
 OWNERSHIP = "/* Part of what tflm-mcunet generated; it belongs to whoever generated it. */\n"
 """First line of files that are copied out beside the generated code."""
@@ -100,6 +100,7 @@ def emit(
         "notes": {key: _safe(value) for key, value in notes.items()},
         "extras": extras,
         "stage": stage,
+        "wide_places": writer.wide_places,
         "large": LARGE,
         "arena_bytes": _whole_lines(max(1, plan.arena)) if "dma" in extras else max(1, plan.arena),
         "alignment": arena_alignment(extras),
@@ -237,34 +238,47 @@ class _Writer:
 
     def places(self, tensor: Tensor) -> dict[str, Any]:
         """An offset where the rows lie one after the other, else a table of places."""
+        table = self.table(tensor)
+        if table is None:
+            return {"offset": self.offsets(tensor)[0], "places": "NULL", "unit": 1}
+        places = table[0].astype(np.uint32 if self.wide_places else np.uint16)
+        name = self.array(f"{self.prefix}_places{len(self.descriptors)}", places, before_tensors=True, kind="mcu_row_place")
+        return {"offset": 0, "places": name, "unit": table[1]}
+
+    def table(self, tensor: Tensor) -> tuple[Array, int] | None:
+        """Where each row lies, in units of so many bytes; None where the rows lie one after the other."""
         offsets = self.offsets(tensor)
         if (np.diff(offsets) == tensor.row_bytes).all():
-            return {"offset": offsets[0], "places": "NULL", "unit": 1}
+            return None
         unit = max(1, int(np.gcd.reduce(offsets)))
-        if offsets.max() // unit > MAX_PLACE:
-            raise Error(f"tensor {tensor}: its rows lie too far apart for a table of 16-bit places")
-        places = (offsets // unit).astype(np.uint16)
-        name = self.array(f"{self.prefix}_places{len(self.descriptors)}", places, before_tensors=True)
-        return {"offset": 0, "places": name, "unit": unit}
+        return offsets // unit, unit
 
-    def array(self, name: str, data: Array, *, before_tensors: bool = False) -> str:
-        """The name of a constant array with these values; equal arrays are emitted once (once more before the tensors)."""
+    @cached_property
+    def wide_places(self) -> bool:
+        """Whether a table has places of more than 16 bits: then all get 32, and those of smaller arenas cost nothing."""
+        tables = [self.table(tensor) for tensor in self.lowered.buffer]
+        return any(table[0].max() > MAX_PLACE for table in tables if table is not None)
+
+    def array(self, name: str, data: Array, *, before_tensors: bool = False, kind: str | None = None) -> str:
+        """The name of a constant array with these values; equal arrays are emitted once (once more before the tensors).
+
+        `kind` is a C type where that of the data is not to be named.
+        """
         if data.dtype == np.bool_:
             data = data.astype(np.uint8)
         key = (before_tensors, data.dtype.str, data.tobytes())
         if key not in self.arrays:
             self.arrays[key] = name = re.sub(r"\W", "_", name)
             self.constant_bytes += data.nbytes
-            text = c_array(name, data)
+            text = c_array(name, data, kind)
             if self.weights and data.nbytes >= LARGE:
                 text = text.replace("static const", f"static {self.weights} const", 1)
             (self.constants if before_tensors else self.shared).append({"text": text})
         return self.arrays[key]
 
 
-def c_array(name: str, data: Array) -> str:
-    """A C array definition, as many values a line as fit 120 columns."""
-    kind = C_TYPES[data.dtype]
+def c_array(name: str, data: Array, kind: str | None = None) -> str:
+    """A C array definition, of a type that fits the data if none is named, as many values a line as fit 120 columns."""
     values = data.reshape(-1).tolist()
     if data.dtype == np.float32:
         texts = [_real(value) for value in values]
@@ -277,7 +291,7 @@ def c_array(name: str, data: Array) -> str:
     per_line = max(1, 112 // (max(map(len, texts)) + 2))
     lines = (", ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line))
     body = ",\n    ".join(lines)
-    return f"static const {kind} {name}[{len(texts)}] = {{\n    {body}}};"
+    return f"static const {kind or C_TYPES[data.dtype]} {name}[{len(texts)}] = {{\n    {body}}};"
 
 
 def _real(value: float) -> str:

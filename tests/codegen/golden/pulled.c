@@ -34,9 +34,9 @@ static MCU_ALIGNED(PULLED_ARENA_ALIGNMENT) PULLED_ARENA_ATTRIBUTES unsigned char
 
 /* ---- constants and tensors: {constant or NULL, places of rows or NULL, offset in the arena, bytes per row, rows, unit of places} ---- */
 
-static const uint16_t pulled_places0[6] = {
+static const mcu_row_place pulled_places0[6] = {
     9, 14, 19, 9, 14, 9};
-static const uint16_t pulled_places1[3] = {
+static const mcu_row_place pulled_places1[3] = {
     6, 7, 5};
 static const struct mcu_tensor pulled_t0 = {NULL, pulled_places0, 0, 15, 6, 3}; /* tensor_0 1x6x5x3 */
 static const struct mcu_tensor pulled_t1 = {NULL, pulled_places1, 0, 12, 3, 12}; /* tensor_4 1x3x3x4 */
