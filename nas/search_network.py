@@ -81,6 +81,7 @@ def train_supernet(
 
     Inside the scope of a strategy, batches are divided among its devices.
     """
+    data = replace(data, validation=data.validation.take(len(data.validation), recipe.seed))  # batches whose statistics are alike
     supernet = Supernet(space, len(data.classes), recipe.dropout)
     first, second = recipe.phases()
     pool = space.sample(np.random.default_rng(recipe.seed), POOL)
