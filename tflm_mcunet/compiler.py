@@ -13,7 +13,7 @@ from tflm_mcunet.codegen.emit import Emission, emit
 from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.fit import check_all, check_flash, check_sram
 from tflm_mcunet.graph import Graph
-from tflm_mcunet.kernels.choice import plan_with_kernels
+from tflm_mcunet.kernels.choice import UNLIMITED, plan_with_kernels
 from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.operators.base import Operator, Unsupported
 from tflm_mcunet.options import OptionError, Options
@@ -101,7 +101,7 @@ def _check_fit(program: Program) -> None:
     original, plan, options = program.source, program.plan, program.options
     wide = any(tensor.dtype != np.int8 for tensor in (*original.inputs, *original.outputs))
     check_all(
-        lambda: check_sram(plan.arena, plan.lower_bound, options, wide, lambda other: _planned(original, other).plan.arena),
+        lambda: check_sram(plan.arena, options, wide, lambda other: _smallest(prepared(original, other), other).plan.arena),
         lambda: check_flash(program.emission.constant_bytes, program.code, options),
     )
 
@@ -140,7 +140,27 @@ def _fitted(original: Graph, options: Options) -> Options:
 
 
 def _planned(original: Graph, options: Options, trace: Callable[[str], None] | None = None) -> Planned:
-    return plan_with_kernels(prepared(original, options, trace), options)
+    graph = prepared(original, options, trace)
+    planned, limit = plan_with_kernels(graph, options), options.sram_limit
+    return planned if limit is None or planned.plan.arena <= limit else _least(graph, options)
+
+
+def _smallest(graph: Graph, options: Options) -> Planned:
+    return plan_with_kernels(graph, replace(options, minimize="sram", sram=UNLIMITED))
+
+
+def _least(graph: Graph, options: Options) -> Planned:
+    """The smallest plan, or one below it that a search for what is faster within a limit comes upon.
+
+    It follows from the options without their limit, and no search within one byte less succeeds: what an error names compiles.
+    """
+    least, aim = _smallest(graph, options), "latency" if options.minimize == "sram" else options.minimize
+    while least.plan.arena > 1:
+        other = plan_with_kernels(graph, replace(options, minimize=aim, sram=least.plan.arena - 1))
+        if other.plan.arena >= least.plan.arena:
+            break
+        least = other
+    return least
 
 
 def prepared(original: Graph, options: Options, trace: Callable[[str], None] | None = None) -> Graph:

@@ -33,19 +33,19 @@ def check_all(*checks: Callable[[], None]) -> None:
         raise DoesNotFit("; ".join(problems))
 
 
-def check_sram(arena: int, lower_bound: int, options: Options, wide: bool, arena_with: Callable[[Options], int]) -> None:
+def check_sram(arena: int, options: Options, wide: bool, arena_with: Callable[[Options], int]) -> None:
     """Raises DoesNotFit where the arena is larger than the limit.
 
     Args:
+        arena: where it is larger, the least that the options allow.
         wide: an edge of the model is not int8, so that `--io int8` may help.
-        arena_with: the arena that other options take.
+        arena_with: the least arena that other options allow.
     """
     limit = options.sram_limit
     if limit is None or arena <= limit:
         return
     where = f"--sram {limit}" if options.sram is not None else f"{options.target} ({_room(limit, options)})"
-    least = f"the schedule's least possible is {lower_bound}"
-    text = f"the model needs an arena of {arena} bytes, {arena - limit} more than {where}; {least}"
+    text = f"the model needs an arena of {arena} bytes, the least possible with these options, {arena - limit} more than {where}"
     raise DoesNotFit("; ".join([text, *_hint(arena, limit, options, wide, arena_with)]))
 
 
@@ -130,8 +130,11 @@ def _others(options: Options, wide: bool) -> Iterator[tuple[str, Options]]:
         flags = f"{flags} --io int8".strip()
         free = replace(free, io="int8")
         yield flags, free
+    ways = [(flags, free)]
     if options.input == "whole":
         extras = tuple(extra for extra in options.extras if extra not in ("tflm", "double-buffer"))
-        yield f"{flags} --input pull".strip(), replace(free, input="pull", macs_budget=1.0, extras=extras, beside=0)
-        if options.macs_budget < MACS_BUDGET:
-            yield f"{flags} --macs-budget {MACS_BUDGET}".strip(), replace(free, macs_budget=MACS_BUDGET)
+        ways.append((f"{flags} --input pull".strip(), replace(free, input="pull", extras=extras, beside=0)))
+        yield ways[1]
+    if options.macs_budget < MACS_BUDGET:
+        for flags, way in ways:
+            yield f"{flags} --macs-budget {MACS_BUDGET}".strip(), replace(way, macs_budget=MACS_BUDGET)
