@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import cached_property
+from typing import Literal, get_args
 
 from patch_scheduler.cost import Cost, default_cost, total_cost
 from patch_scheduler.demand import in_order
 from patch_scheduler.geometry import Network
-from patch_scheduler.lives import lower_bound
 from patch_scheduler.optimize import schedule_layers
 from patch_scheduler.plan import Plan
-from patch_scheduler.rows import plan_rows
+from patch_scheduler.rows import fit_rows, plan_rows
 from patch_scheduler.schedule import Schedule
-from patch_scheduler.streams import Streams
+from patch_scheduler.streams import Found, Streams
 
 Mode = Literal["auto", "layer", "stream"]
 Aim = Literal["latency", "sram", "flash"]
+UNLIMITED = 1 << 60
+NEAR = 1.01  # layers as near to the time of whole blocks are not worth a search for streams
 
 
 def schedule(
     network: Network, *, mode: Mode = "auto", limit: int | None = None, minimize: Aim = "latency", cost: Cost | None = None
-) -> tuple[Schedule, Plan]:
+) -> Found:
     """The fastest (or smallest) schedule within `limit` bytes; above them, the least arena found.
+
+    Patches are no mode: what computes twice is another network, which `tflm_mcunet.passes.patches` makes.
 
     Args:
         mode: `layer` finishes every operator before the next starts (where memory is short, rows that the application
@@ -30,45 +34,87 @@ def schedule(
         limit: for `latency` and `flash`. Without one `auto` stays layer-by-layer, and `stream` is as small as it gets.
         minimize: `latency` by `cost`; `sram` the least arena; `flash` the fewest tables, which are those of fused operators.
         cost: estimated time of one operator; multiply-accumulates, events and fetched weights by default.
+
+    Raises:
+        ValueError: there is no such mode or aim.
     """
+    if mode not in get_args(Mode) or minimize not in get_args(Aim):
+        choices = f"mode is one of {', '.join(get_args(Mode))}, minimize one of {', '.join(get_args(Aim))}"
+        raise ValueError(f"mode={mode!r}, minimize={minimize!r}: {choices}; tflm_mcunet.passes.patches makes patches")
     if not network.operators or (mode == "auto" and limit is None and minimize != "sram"):
         return schedule_layers(network, limit)
-    if mode == "layer":
-        return _layers(network, None if minimize == "sram" else limit, minimize)
-    if minimize == "flash":
-        cost = _table_entries(network)
-    streams = Streams(network, cost or default_cost(network))
-    if minimize == "sram":
-        found = streams.smallest()
-        return found if mode == "stream" else min(schedule_layers(network), found, key=_arena)
-    if mode == "stream":
-        return streams.fastest(limit) if limit is not None else streams.smallest()
-    assert limit is not None
-    layers = schedule_layers(network, limit)
-    return layers if layers[1].arena <= limit else min(layers, streams.fastest(limit), key=_arena)
+    search = Search(network, mode, minimize, cost)
+    if minimize == "sram" or limit is None:
+        return search.least(waiting=minimize == "sram")
+    return search.within(limit) or search.least(waiting=True)
 
 
-def _layers(network: Network, limit: int | None, minimize: Aim) -> tuple[Schedule, Plan]:
-    """Layer by layer; where memory is short, rows that the application supplies come when they are asked for."""
-    found = schedule_layers(network, limit)
-    short = minimize == "sram" or (limit is not None and found[1].arena > limit)
-    if not short or all(operator.reads for operator in network.operators):
-        return found
-    return min(found, _supplied(network, limit or 0), key=_arena)
+def tight(network: Network, mode: Mode) -> Schedule:
+    """Events whose rows need about the least arena, at once: no places are looked for."""
+    if mode == "layer" or not network.operators:
+        return _waiting(network, UNLIMITED)
+    return Streams(network, default_cost(network)).tight()
 
 
-def _supplied(network: Network, limit: int) -> tuple[Schedule, Plan]:
-    """Layers with supplied rows on demand: the longest blocks within the limit, or single rows."""
-    events = max(operator.steps for operator in network.operators)
-    for count in (1 << power for power in range(events.bit_length())):
-        block = tuple(-(-operator.steps // count) if operator.reads else 1 for operator in network.operators)
-        how = in_order(network, block)
-        if lower_bound(network, how) <= limit:
-            where = plan_rows(network, how, limit)
-            if where.arena <= limit:
+class Search:
+    """The schedules of one network and mode, by the arguments of `schedule`."""
+
+    def __init__(self, network: Network, mode: Mode = "auto", minimize: Aim = "latency", cost: Cost | None = None) -> None:
+        self.network, self.mode = network, mode
+        self.cost = _table_entries(network) if minimize == "flash" else cost or default_cost(network)
+        self.pulled = not all(operator.reads for operator in network.operators)
+
+    @cached_property
+    def streams(self) -> Streams:
+        return Streams(self.network, self.cost)
+
+    def least(self, waiting: bool) -> Found:
+        """The least arena; layer by layer rows that the application supplies may be `waiting` until they are asked for."""
+        if self.mode == "stream":
+            return self.streams.smallest()
+        layers = schedule_layers(self.network)
+        if self.mode == "auto":
+            other = self.streams.smallest()
+        elif waiting and self.pulled:
+            how = _waiting(self.network, UNLIMITED)
+            other = how, plan_rows(self.network, how)
+        else:
+            return layers
+        return min(layers, other, key=lambda found: found[1].arena)
+
+    def within(self, limit: int) -> Found | None:
+        """The fastest schedule found that fits: layers alone where nothing else is asked for, or could be much faster."""
+        layers = None if self.mode == "stream" else schedule_layers(self.network, limit)
+        if layers is not None and layers[1].arena > limit:
+            layers = self._waiting_within(limit) if self.mode == "layer" else None
+        if self.mode == "layer" or not self.network.operators:
+            return layers
+        if layers is not None and self._price(layers) <= NEAR * self._fastest:
+            return layers
+        return min((found for found in (layers, self.streams.within(limit)) if found), key=self._price, default=None)
+
+    @property
+    def _fastest(self) -> float:
+        """The time of layers in whole blocks."""
+        return sum(self.cost(index, operator.steps, False) for index, operator in enumerate(self.network.operators))
+
+    def _price(self, found: Found) -> float:
+        return total_cost(found[0], self.cost)
+
+    def _waiting_within(self, limit: int) -> Found | None:
+        """Layers with supplied rows on demand, in the longest blocks within the limit."""
+        events = max((operator.steps for operator in self.network.operators), default=0)
+        for count in (1 << power for power in range(events.bit_length() * self.pulled)):
+            how = _waiting(self.network, count)
+            where = fit_rows(self.network, how, limit)
+            if where is not None:
                 return how, where
-    how = in_order(network, (1,) * len(network.operators))
-    return how, plan_rows(network, how)
+        return None
+
+
+def _waiting(network: Network, count: int) -> Schedule:
+    """Layer by layer in about `count` events per operator; rows that the application supplies come when they are asked for."""
+    return in_order(network, [-(-operator.steps // count) if operator.reads else 1 for operator in network.operators])
 
 
 def pareto(network: Network, *, points: int = 8, cost: Cost | None = None) -> list[tuple[int, float, Schedule, Plan]]:
@@ -78,7 +124,7 @@ def pareto(network: Network, *, points: int = 8, cost: Cost | None = None) -> li
         return [_point(schedule_layers(network), cost)]
     streams = Streams(network, cost)
     smallest, layers = streams.smallest(), schedule_layers(network)
-    whole = schedule_layers(network, 1 << 60)
+    whole = schedule_layers(network, UNLIMITED)
     low, high = smallest[1].arena, max(layers[1].arena, smallest[1].arena)
     found = [_point(each, cost) for each in (smallest, layers, whole)]
     for point in range(1, points):
@@ -92,12 +138,8 @@ def pareto(network: Network, *, points: int = 8, cost: Cost | None = None) -> li
     return front
 
 
-def _point(found: tuple[Schedule, Plan], cost: Cost) -> tuple[int, float, Schedule, Plan]:
+def _point(found: Found, cost: Cost) -> tuple[int, float, Schedule, Plan]:
     return found[1].arena, total_cost(found[0], cost), *found
-
-
-def _arena(found: tuple[Schedule, Plan]) -> int:
-    return found[1].arena
 
 
 def _table_entries(network: Network) -> Cost:

@@ -41,6 +41,7 @@ class StagePeaks:
         self.birth = [self._birth(tensor) for tensor in range(len(network.tensors))]
         self.read = {(tensor, i): self._last_read(tensor, i) for tensor, found in enumerate(self.readers) for i in found}
         self.known: dict[tuple[int, bool, int, int], tuple[Int, Int]] = {}
+        self.replaceable = [replaceable(op) for op in network.operators]
         self.born = [self._born(index) for index in range(count)]
         self.peak = np.full((count + 1, count + 1), FAR)
         for first in range(count):
@@ -70,7 +71,7 @@ class StagePeaks:
     def _born(self, index: int) -> Int:
         """Bytes that an operator writes in each of its events, where it may write in place."""
         size = np.zeros(self.length, np.int64)
-        if replaceable(self.network.operators[index]):
+        if self.replaceable[index]:
             for write in self.network.operators[index].writes:
                 np.add.at(size, self.birth[write.tensor], self.network.tensors[write.tensor].row_bytes)
         return size[self.when[index]]
@@ -125,7 +126,7 @@ class _Growing:
         touched = {access.tensor for access in (*operator.reads, *operator.writes)}
         for tensor in touched:
             self._update(tensor, index + 1)
-        for tensor in replaceable(operator):
+        for tensor in self.peaks.replaceable[index]:
             self.heirs.setdefault(tensor, []).append(index)
         for heir in {heir for tensor in touched for heir in self.heirs.get(tensor, ())}:
             self._inherit(heir)
@@ -142,9 +143,10 @@ class _Growing:
     def _inherit(self, index: int) -> None:
         """An output in place counts only what the rows that die under it do not give."""
         when, dying = self.peaks.when[index], np.zeros(self.peaks.length + 1, np.int64)
-        for tensor in replaceable(self.network.operators[index]):
+        for tensor in self.peaks.replaceable[index]:
             death = self.deaths[tensor]
-            np.add.at(dying, death[(death >= 0) & (death < FAR)], self.network.tensors[tensor].row_bytes)
+            ends = death[(death >= 0) & (death < FAR)]
+            dying += np.bincount(ends, minlength=len(dying)) * self.network.tensors[tensor].row_bytes
         new = np.minimum(dying[when], self.peaks.born[index])
         self.live[when] += self.shared.get(index, 0) - new
         self.shared[index] = new

@@ -14,12 +14,12 @@ from patch_scheduler.schedule import Stage
 WORTH = 0.001  # of the stage's time: smaller gains are not worth a simulation
 
 
-def lengthen(network: Network, stage: Stage, block: Sequence[int], limit: int, cost: Cost) -> tuple[int, ...]:
-    """Blocks of all operators, those of the stage halving their events one by one as long as its peak permits.
+def lengthen(network: Network, part: Network, stage: Stage, block: Sequence[int], limit: int, cost: Cost) -> tuple[int, ...]:
+    """Blocks of all operators, those of the stage, `part`, halving their events one by one as long as its peak permits.
 
     Those that gain most, which fetch most weights, come first.
     """
-    part, steps = isolated(network, stage), list(block)
+    steps = list(block)
     members = set(range(*stage))
     while members:
         gains = {index: _gain(network, index, steps[index], cost) for index in members}
@@ -28,16 +28,17 @@ def lengthen(network: Network, stage: Stage, block: Sequence[int], limit: int, c
             break
         trial = steps.copy()
         trial[index] = _next(network, index, steps[index])
-        if _peak(part, trial[slice(*stage)]) <= limit:
+        if stage_peak(part, trial[slice(*stage)]) <= limit:
             steps = trial
         else:
             members.remove(index)
     return tuple(steps)
 
 
-def shorten(network: Network, stage: Stage, pace: Sequence[int], limit: int) -> tuple[int, ...] | None:
-    """Blocks that divide the steps at a pace, begun with leads, until the stage's peak fits the limit; None if it never does."""
-    part, whole, own = isolated(network, stage), list(pace), pace[slice(*stage)]
+def shorten(part: Network, stage: Stage, pace: Sequence[int], limit: int) -> tuple[int, ...] | None:
+    """Blocks that divide the steps at a pace, begun with leads, until the peak of the stage, `part`, fits the limit; None if it
+    never does."""
+    whole, own = list(pace), pace[slice(*stage)]
     everything = 0, len(own)
     while True:
         how = streamed(part, [everything], whole[slice(*stage)], own, leading=[everything])
@@ -59,12 +60,8 @@ def _gain(network: Network, index: int, block: int, cost: Cost) -> float:
     return cost(index, block, True) - cost(index, _next(network, index, block), True)
 
 
-def stage_peak(network: Network, stage: Stage, block: Sequence[int]) -> int:
-    """The most bytes that live during a stage, by its own events."""
-    return _peak(isolated(network, stage), block[slice(*stage)])
-
-
-def _peak(part: Network, block: Sequence[int]) -> int:
+def stage_peak(part: Network, block: Sequence[int]) -> int:
+    """The most bytes that live during a stage, by its own events in blocks of so many steps."""
     return lower_bound(part, streamed(part, [(0, len(block))], block))
 
 

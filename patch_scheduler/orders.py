@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-import numpy as np
-
 from patch_scheduler.field import Field, Order
 from patch_scheduler.geometry import Int
 from patch_scheduler.units import InPlace, Unit
 
 HARD = 0.8  # of the bound: what lives with more is placed first
-HOPELESS = 1.1  # times what is wanted: better a less regular form than many rounds
+FIRST = 3  # orders, one of which must come near what is wanted
+NEARLY = 1.04  # times what is wanted: from as far above rounds may get there
 STARTS = 4
 LIFTED = 2
 FINISHED = 3
@@ -39,22 +38,21 @@ class _Tried:
 
 
 def search(
-    found: Sequence[Unit], shared: Sequence[InPlace], moments: Int, enough: int, effort: int, spare: bool, walk: int = 0
+    found: Sequence[Unit], shared: Sequence[InPlace], moments: Int, enough: int, effort: int, limit: float, walk: int, hurry: bool
 ) -> tuple[Int, int] | None:
     """The lowest offsets found, or the first that end at `enough` or below, in about `effort` placements; and where they end.
 
-    Where there is another form to `spare`, None as soon as the arena is far above what is asked for. Every `walk` from 1 on
-    is random in its own way and goes on from any order, however much worse.
+    Orders that end above `limit` are given up, and None where all do. Every `walk` from 1 on is random in its own way and goes
+    on from any order, however much worse. In a `hurry` what will not end at `enough` is soon given up.
     """
     bound = int(moments.max(initial=0))
     alive = [_Alive(unit, moments) for unit in found]
     hard = [index for index, unit in enumerate(alive) if unit.worst > HARD * bound]
-    limit = HOPELESS * enough if spare and enough > bound else np.inf
-    best = _Search(Field(found, shared, set(hard)), alive, hard, enough, effort, limit, walk).run()
-    if best is None or best[1] <= max(enough, EASY * bound):
+    best = _Search(Field(found, shared, set(hard)), alive, hard, enough, effort, limit, walk, hurry).run()
+    if best is None or best[1] <= max(enough, EASY * bound) or (hurry and best[1] > NEARLY * enough):
         return best
     everything = list(range(len(found)))
-    other = _Search(Field(found, shared, set(everything)), alive, everything, enough, effort // 2, limit, walk).run()
+    other = _Search(Field(found, shared, set(everything)), alive, everything, enough, effort // 2, limit, walk, hurry).run()
     return min(best, other, key=lambda each: each[1]) if other else best
 
 
@@ -69,13 +67,21 @@ class _Alive:
 
 class _Search:
     def __init__(
-        self, field: Field, alive: Sequence[_Alive], hard: Order, enough: int, effort: int, limit: float, walk: int
+        self,
+        field: Field,
+        alive: Sequence[_Alive],
+        hard: Order,
+        enough: int,
+        effort: int,
+        limit: float,
+        walk: int,
+        hurry: bool,
     ) -> None:
         self.field, self.alive, self.hard, self.enough, self.left, self.limit = field, alive, hard, enough, effort, limit
         self.random, self.worse = Random(max(walk - 1, 0)), 1.0 if walk else WORSE
         self.easy = sorted(set(range(len(alive))) - set(hard), key=lambda i: (-field.units[i].size, alive[i].birth, i))
         self.largest = max(hard, key=lambda i: field.units[i].size, default=0)
-        self.tried: list[_Tried] = []
+        self.hurry, self.tried = hurry, list[_Tried]()
         self.found: tuple[Int, int] | None = None
 
     def run(self) -> tuple[Int, int] | None:
@@ -88,7 +94,10 @@ class _Search:
 
     def _try(self) -> None:
         """Orders, until one is enough or no effort is left."""
-        if any(self._attempt(things, 0) for things in self._orders()):
+        for number, things in enumerate(self._orders(), 1):
+            if self._attempt(things, 0) or (self.hurry and number == FIRST and not self.tried):
+                return
+        if self.hurry and (not self.tried or self._lowest(1)[0].top > NEARLY * self.enough):
             return
         lift = self._lift()
         if any(self._attempt(start.things, lift) for start in self._lowest(LIFTED * (lift > 0))):

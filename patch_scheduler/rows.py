@@ -24,6 +24,8 @@ rows of one life together, or each by itself."""
 PLACEMENTS = 20000  # of units, for one set of them: a count, not a time, so that plans are reproducible
 FEW = 1000  # units that may each be a single row
 MANY = 5000  # units that are placed one by one in seconds
+HOPELESS = 1.1  # times what is wanted: better a less regular form than many rounds
+ROUNDS = 20  # through all units: where there is effort for as many, the last of them may still get to what is wanted
 FORMS: tuple[Form, ...] = ("rings", "mixed", "rows", "single")
 
 
@@ -39,9 +41,28 @@ def plan_rows(
 
     `walk`: each number looks for the order of the units in another way.
     """
+    found = _placed(network, schedule, enough, effort, forms, walk)
+    assert found is not None
+    return found
+
+
+def fit_rows(
+    network: Network, schedule: Schedule, limit: int, effort: int = PLACEMENTS, forms: Sequence[Form] = FORMS
+) -> Plan | None:
+    """A plan of at most `limit` bytes with the most regular of the `forms`; None where none was found, which is soon clear."""
+    found = _placed(network, schedule, limit, effort, forms, must=True)
+    return found if found is not None and found.arena <= limit else None
+
+
+def _placed(
+    network: Network, schedule: Schedule, enough: int, effort: int, forms: Sequence[Form], walk: int = 0, must: bool = False
+) -> Plan | None:
+    """None where the rows `must` fit `enough` bytes and are found to need far more."""
     life = lives(network, schedule.events)
     moments = moment_bytes(network, schedule, life)
     bound = int(moments.max(initial=0))
+    if must and bound > enough:
+        return None
     enough = max(bound, enough)
     best: tuple[int, Int, list[Unit]] | None = None
     choices = _choices(network, schedule, life, [form for form in forms if form != "single"])
@@ -49,14 +70,15 @@ def plan_rows(
     if "single" in forms:
         choices += _single(network, schedule, life, len(choices[-1]))
     for number, found in enumerate(choices, 1):
-        shared, spare = in_place(network, schedule, found), number < last
-        placed = search(found, shared, moments, enough, effort if number == last else effort // 2, spare, walk)
+        shared, share = in_place(network, schedule, found), effort if number == last else effort // 2
+        hurry = must and share < ROUNDS * len(found)
+        limit = HOPELESS * enough if hurry or (number < last and enough > bound) else np.inf
+        placed = search(found, shared, moments, enough, share, limit, walk, hurry)
         if placed is not None and (best is None or placed[1] < best[0]):
             best = placed[1], placed[0], found
             if best[0] <= enough:
                 break
-    assert best is not None
-    return _plan(network, best[2], best[1][:-1], bound)
+    return _plan(network, best[2], best[1][:-1], bound) if best else None
 
 
 def _choices(network: Network, schedule: Schedule, life: Lives, forms: Sequence[Form]) -> list[list[Unit]]:

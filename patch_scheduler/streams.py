@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -13,14 +13,15 @@ from patch_scheduler.cost import Cost
 from patch_scheduler.cuts import Float, StagePeaks, cheapest, least_peak
 from patch_scheduler.demand import streamed
 from patch_scheduler.geometry import Int, Network
-from patch_scheduler.lengthen import lengthen, shorten, stage_peak
+from patch_scheduler.lengthen import isolated, lengthen, shorten, stage_peak
 from patch_scheduler.peaks import Peaks, blocks
 from patch_scheduler.plan import Plan
-from patch_scheduler.rows import FORMS, PLACEMENTS, Form, plan_rows
+from patch_scheduler.rows import FORMS, PLACEMENTS, fit_rows, plan_rows
 from patch_scheduler.schedule import Schedule, Stage
 
 Found = tuple[Schedule, Plan]
 ATTEMPTS = 6  # lower and lower peaks, until the rows fit
+STEP = 0.98  # to the next of them, at most
 MAX_EVENTS = 4000  # networks of images stay below; signals of many thousand rows come in larger blocks
 CLOSE = 1.02  # an arena this near to its bound is not worth another search
 WIDE = 1.05  # where the arena is as far above, higher peaks are worth a search
@@ -60,11 +61,11 @@ class _Pace:
     cost: Float
     exact: set[Stage] = field(default_factory=set)
 
-    def settle(self, network: Network, stage: Stage) -> bool:
+    def settle(self, stage: Stage, part: Callable[[Stage], Network]) -> bool:
         """Whether the stage's peak is what its own events say, which from now on it is."""
         old = self.peak[stage]
         if stage[1] - stage[0] > 1 and stage not in self.exact:
-            self.peak[stage] = stage_peak(network, stage, self.block)
+            self.peak[stage] = stage_peak(part(stage), self.block[slice(*stage)])
             self.exact.add(stage)
         return bool(old == self.peak[stage])
 
@@ -74,25 +75,27 @@ class Streams:
 
     def __init__(self, network: Network, cost: Cost) -> None:
         self.network, self.cost = network, cost
+        self.part = cache(lambda stage: isolated(network, stage))
         self.layers = Peaks(network)
         self.beats = _beats([operator.steps for operator in network.operators])
         self.single = self._pace(self._blocks(self.beats))
         while True:
             least = least_peak(self.single.peak)
             stages = cheapest(self.single.peak, _length(self.single.peak), least)
-            if all(self.single.settle(network, stage) for stage in stages):
+            if all(self.single.settle(stage, self.part) for stage in stages):
                 break
         self.least = max(least, self.layers.edges)
         self.tried: set[tuple[Stage, ...]] = set()
+        self.refused: set[tuple[_Cuts, int]] = set()
 
     def smallest(self) -> Found:
         """The least arena found; within it the fastest schedule, or the fewest tables."""
         schedule, plan = self.tightest()
-        faster = self._plan(self._cheapest(plan.arena), plan.arena, PLACEMENTS // 4)
-        if faster[1].arena <= plan.arena:
-            return faster
-        regular = plan_rows(self.network, schedule, plan.arena, PLACEMENTS // 4, FORMS[:2])
-        return schedule, regular if regular.arena <= plan.arena else plan
+        faster = self._cheapest(plan.arena).schedule(self.network)
+        other = fit_rows(self.network, faster, plan.arena, PLACEMENTS // 4)
+        if other is not None:
+            return faster, other
+        return schedule, fit_rows(self.network, schedule, plan.arena, PLACEMENTS // 4, FORMS[:2]) or plan
 
     def tightest(self) -> Found:
         """The least arena found."""
@@ -125,19 +128,42 @@ class Streams:
         if best is not None and cuts.stages in self.tried:
             return best
         self.tried.add(cuts.stages)
-        found = self._plan(cuts, 0, forms=FORMS[1:])
-        return found if best is None or found[1].arena < best[1].arena else best
+        schedule = cuts.schedule(self.network)
+        if best is None:
+            return schedule, plan_rows(self.network, schedule, forms=FORMS[1:])
+        plan = fit_rows(self.network, schedule, best[1].arena - 1, forms=FORMS[1:])
+        return (schedule, plan) if plan else best
 
     def fastest(self, limit: int) -> Found:
         """The cheapest schedule whose rows were found to fit, or the smallest where none does."""
-        for attempt in range(ATTEMPTS):
-            target = round(limit * (self.least / limit) ** (attempt / ATTEMPTS)) if limit > self.least else 0
-            if target < self.least:
-                break
-            found = self._plan(self._cheapest(target), limit, PLACEMENTS // 2)
-            if found[1].arena <= limit:
-                return found
-        return self.smallest()
+        return self.within(limit) or self.smallest()
+
+    def within(self, limit: int) -> Found | None:
+        """The cheapest schedule whose rows were found to fit: peaks further and further below the limit leave room for gaps."""
+        if limit < self.least:
+            return None
+        highest, *lower = rungs(limit, self.least)
+        found = self._fitting(self._cheapest(highest), limit)
+        if found is not None:
+            return found
+        smallest = self._fitting(next(self._tight(self.least)), limit)
+        if smallest is None:  # so that others are not worth a search
+            return None
+        between = (self._fitting(self._cheapest(target), limit) for target in lower)
+        return next((found for found in between if found is not None), smallest)
+
+    def _fitting(self, cuts: _Cuts, limit: int) -> Found | None:
+        """The events, if their rows are found to fit, and were not tried before."""
+        if (cuts, limit) in self.refused:
+            return None
+        self.refused.add((cuts, limit))
+        schedule = cuts.schedule(self.network)
+        plan = fit_rows(self.network, schedule, limit, PLACEMENTS // 2)
+        return (schedule, plan) if plan else None
+
+    def tight(self) -> Schedule:
+        """Events of the least peak; no places were looked for."""
+        return next(self._tight(self.least)).schedule(self.network)
 
     def _tight(self, target: int) -> Iterator[_Cuts]:
         """Cuts within a peak: other stages as small as they get too, which leaves room to place rows, or few fused."""
@@ -148,7 +174,7 @@ class Streams:
     def _settled(self, cost: Float, target: int) -> _Cuts:
         """The cheapest cuts of one row at a time with peaks within the target."""
         stages = cheapest(self.single.peak, cost, target)
-        while not all(self.single.settle(self.network, stage) for stage in stages):
+        while not all(self.single.settle(stage, self.part) for stage in stages):
             stages = cheapest(self.single.peak, cost, target)
         return self._long_layers(stages, self.single.block, target)
 
@@ -173,7 +199,7 @@ class Streams:
         """The cheapest cuts, every stage at the pace that suits it, with peaks within the target."""
         while True:
             stages, paces = self._cheapest_so_far(target)
-            if all(pace.settle(self.network, stage) for stage, pace in zip(stages, paces, strict=True)):
+            if all(pace.settle(stage, self.part) for stage, pace in zip(stages, paces, strict=True)):
                 break
         block = list(self.single.block)
         for (first, last), pace in zip(stages, paces, strict=True):
@@ -186,12 +212,12 @@ class Streams:
 
     def _best_blocks(self, cuts: _Cuts, stage: Stage, pace: _Pace, target: int) -> _Cuts:
         """The stage at its pace with some longer blocks, or at a faster pace with some shorter ones."""
-        longer = lengthen(self.network, stage, cuts.block, target, self.cost)
+        longer = lengthen(self.network, self.part(stage), stage, cuts.block, target, self.cost)
         best = cuts.with_stage(stage, longer, longer)
         price = GAIN * self._price(best, stage)
         number = self._paces.index(pace)
         for faster in self._paces[number + 1 : number + 1 + FASTER]:
-            shorter = shorten(self.network, stage, faster.block, target)
+            shorter = shorten(self.part(stage), stage, faster.block, target)
             if shorter is not None:
                 other = cuts.with_stage(stage, shorter, faster.block, lead=True)
                 if self._price(other, stage) < price:
@@ -200,7 +226,8 @@ class Streams:
 
     def _price(self, cuts: _Cuts, stage: Stage) -> float:
         """The stage's time by its events."""
-        events = Counter(event.operator for event in cuts.schedule(self.network).events)
+        how = streamed(self.network, [stage], cuts.block, cuts.pace, cuts.leading)
+        events = Counter(event.operator for event in how.events)
         return sum(self._price_of(index, events[index]) for index in range(*stage))
 
     def _price_of(self, index: int, events: int) -> float:
@@ -235,9 +262,14 @@ class Streams:
         steps = self.network.operators[index].steps
         return next((block for block in blocks(steps) if self.layers.of(index, block, False) <= target), 1)
 
-    def _plan(self, cuts: _Cuts, enough: int, effort: int = PLACEMENTS, forms: Sequence[Form] = FORMS) -> Found:
-        schedule = cuts.schedule(self.network)
-        return schedule, plan_rows(self.network, schedule, enough, effort, forms)
+
+def rungs(limit: int, least: int) -> Iterator[int]:
+    """Peaks to try where rows leave gaps: the limit, and down to the least."""
+    step = min((least / max(limit, 1)) ** (1 / ATTEMPTS), STEP)
+    for target in (round(limit * step**attempt) for attempt in range(ATTEMPTS)):
+        yield max(target, least)
+        if target <= least:
+            return
 
 
 def _beats(steps: Sequence[int]) -> int:

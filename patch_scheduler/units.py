@@ -133,10 +133,11 @@ def ring_height(birth: Int, death: Int) -> int:
 def in_place(network: Network, schedule: Schedule, found: Sequence[Unit]) -> list[InPlace]:
     """Pairs of pieces, one dying in the event that writes the other in its place."""
     dying, born = _pieces(found, "death"), _pieces(found, "birth")
+    over, behind = [overwritable(op) for op in network.operators], [lagging(op) for op in network.operators]
     result = []
     for moment, event in enumerate(schedule.events):
         operator = network.operators[event.operator]
-        for tensor in overwritable(operator):
+        for tensor in over[event.operator]:
             sources, targets = dying.get((tensor, moment)), born.get((operator.writes[0].tensor, moment))
             if not sources or not targets:
                 continue
@@ -147,7 +148,7 @@ def in_place(network: Network, schedule: Schedule, found: Sequence[Unit]) -> lis
             for source, row in sources:
                 element = max(read.element(row) for read in reads)
                 result += [InPlace(source, target, write.element(to) - element) for target, to in targets]
-        for tensor, lag in lagging(operator).items():
+        for tensor, lag in behind[event.operator].items():
             sources, targets = dying.get((tensor, moment), []), born.get((operator.writes[0].tensor, moment), [])
             size = network.tensors[tensor].row_bytes
             result += [InPlace(a, b, (to - lag - row) * size, exact=True) for a, row in sources for b, to in targets]

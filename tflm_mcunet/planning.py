@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from patch_scheduler import Network, Plan, Schedule, in_order, live_bytes, lower_bound, peaks, plan_rows, schedule
+from patch_scheduler import Network, Plan, Schedule, in_order, live_bytes, lower_bound, peaks, schedule
+from patch_scheduler.choose import Search, tight
 from patch_scheduler.cuts import StagePeaks, least_peak
-from patch_scheduler.rows import FORMS
+from patch_scheduler.rows import FORMS, fit_rows
 from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.cost import scheduler_cost
 from tflm_mcunet.gates import recomputed_maps
@@ -53,10 +54,15 @@ class Planned:
     @cached_property
     def live_bytes(self) -> list[int]:
         """Per scheduled operator, the most bytes that live during one of its events."""
-        most = [0] * len(self.lowered.operators)
-        for event, bytes_ in zip(self.schedule.events, live_bytes(self.lowered.network, self.schedule), strict=True):
-            most[event.operator] = max(most[event.operator], int(bytes_))
-        return most
+        return busiest(self.lowered, self.schedule)
+
+
+def busiest(lowered: Lowered, schedule: Schedule) -> list[int]:
+    """Per scheduled operator, the most bytes that live during one of its events."""
+    most = [0] * len(lowered.operators)
+    for event, bytes_ in zip(schedule.events, live_bytes(lowered.network, schedule), strict=True):
+        most[event.operator] = max(most[event.operator], int(bytes_))
+    return most
 
 
 def plan_graph(graph: Graph, options: Options) -> Planned:
@@ -70,6 +76,29 @@ def plan_graph(graph: Graph, options: Options) -> Planned:
     if options.macs_budget == 1 or is_enough(whole, options):
         return whole
     return min((whole, *recomputed(graph, options, whole.plan.lower_bound)), key=lambda planned: _rank(planned, options))
+
+
+class Within:
+    """Plans of one graph within the limit."""
+
+    def __init__(self, graph: Graph, options: Options) -> None:
+        self.graph, self.options, self.lowered = graph, options, lowered(graph, options)
+        self.twice = options.schedule == "patch" or options.macs_budget > 1
+        cost = scheduler_cost(self.lowered.operators, options.board)
+        mode = "layer" if options.schedule == "patch" else options.schedule
+        self.search = Search(self.lowered.network, mode, options.minimize, cost)  # type: ignore[arg-type]
+
+    def tight(self) -> Schedule:
+        """Events that need about the least arena without computing anything twice."""
+        return tight(self.lowered.network, self.search.mode)
+
+    def best(self, limit: int) -> Planned | None:
+        """The fastest plan found within the limit."""
+        if self.twice:
+            planned = plan_graph(self.graph, self.options)
+            return planned if is_enough(planned, self.options) else None
+        found = self.search.within(limit)
+        return Planned(self.graph, self.lowered, *found) if found else None
 
 
 def recomputed(graph: Graph, options: Options, bound: int) -> list[Planned]:
@@ -204,8 +233,8 @@ def next_bytes(tensor: Tensor, extras: Collection[str]) -> int:
     return -(-tensor.bytes // line) * line
 
 
-def replan(planned: Planned, graph: Graph, options: Options, enough: int) -> Planned:
-    """The same events with the operators of another graph, which differ in their kernels alone, in `enough` bytes if they fit."""
+def replan(planned: Planned, graph: Graph, options: Options, limit: int) -> Planned | None:
+    """The same events with the operators of another graph, which differ in their kernels alone; None where they do not fit."""
     found = lowered(graph, options)
-    where = plan_rows(found.network, planned.schedule, enough, forms=FORMS[1:])
-    return Planned(graph, found, planned.schedule, where, planned.macs_recomputed)
+    where = fit_rows(found.network, planned.schedule, limit, forms=FORMS[1:])
+    return Planned(graph, found, planned.schedule, where, planned.macs_recomputed) if where else None

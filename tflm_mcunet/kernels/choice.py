@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from itertools import groupby
 from typing import NamedTuple
 
-from patch_scheduler import lower_bound
+from patch_scheduler import Schedule, lower_bound
+from patch_scheduler.choose import NEAR
 from patch_scheduler.cost import total_cost
 from patch_scheduler.holes import holes
+from patch_scheduler.streams import rungs
+from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.cost import load, scheduler_cost
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels import alternatives, flash
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.options import Options
-from tflm_mcunet.planning import Planned, is_enough, lowered, plan_graph, recomputed, replan
+from tflm_mcunet.planning import Planned, Within, busiest, is_enough, lowered, plan_graph, recomputed, replan
 
 UNLIMITED = 1 << 40
 """Where nothing limits the arena, blocks may be whole maps: fast kernels prepare weights once per block."""
@@ -39,9 +42,10 @@ class _Kernels:
     """The kernels that can compute each operator of a graph."""
 
     def __init__(self, graph: Graph, options: Options) -> None:
-        self.graph, self.features = graph, options.board.features
+        self.graph, self.board, self.features = graph, options.board, options.board.features
         self.model = load(options.board)
         self.offered: dict[Operator, list[Operator]] = {}
+        self.known: dict[tuple[Operator, int], float] = {}
         self.plain: dict[type[Operator], type[Operator]] = {}
         for op in graph.operators:
             found = list(alternatives(op, self.features))
@@ -56,6 +60,13 @@ class _Kernels:
     def fastest(self) -> Graph:
         """Every operator in the kernel that is fastest in events of whole maps."""
         return self._exchanged(self.graph, {op: self.offered[op] for op in self.graph.operators}, {})
+
+    @property
+    def least_cost(self) -> float:
+        """The estimated time where memory limits nothing."""
+        operators = self.fastest().operators
+        cost = scheduler_cost(operators, self.board)
+        return sum(cost(index, op.steps, False) for index, op in enumerate(operators))
 
     def leanest(self) -> Graph:
         """Every operator in the kernel that needs least scratch in events of one step; of several the fastest."""
@@ -91,8 +102,10 @@ class _Kernels:
 
         def cost(op: Operator) -> tuple[float, int]:
             block = min(rooms[op.index].block if op.index in rooms else op.steps, op.steps)
-            estimate = self.model.estimate(op, block)
-            return estimate.instructions if estimate.cycles is None else estimate.cycles, _scratch(op, block)
+            if (op, block) not in self.known:
+                estimate = self.model.estimate(op, block)
+                self.known[op, block] = estimate.instructions if estimate.cycles is None else estimate.cycles
+            return self.known[op, block], _scratch(op, block)
 
         return graph.exchange({op: min(found, key=cost) if len(found) > 1 else found[0] for op, found in allowed.items()})
 
@@ -117,13 +130,11 @@ def plan_with_kernels(graph: Graph, options: Options) -> Planned:
     if options.minimize == "latency" and options.sram_limit is None:
         options = replace(options, sram=UNLIMITED)
     if options.minimize != "sram":
-        planned = plan_graph(kernels.fastest(), options)
-        if is_enough(planned, options):
-            return _suited(kernels, planned, options)
+        found = _within(kernels, options)
+        if found is not None:
+            return found
     least = plan_graph(kernels.leanest(), replace(options, minimize="sram"))
-    goal = least.plan.arena if options.minimize == "sram" else max(options.sram_limit or 0, least.plan.arena)
-    best = least if options.minimize == "sram" else _longer(kernels, least, goal, options)
-    return _quicker(kernels, best, goal, options)
+    return _quicker(kernels, least, least.plan.arena, options)
 
 
 def recomputed_with_kernels(graph: Graph, options: Options, bound: int) -> Planned | None:
@@ -136,34 +147,37 @@ def recomputed_with_kernels(graph: Graph, options: Options, bound: int) -> Plann
     return _quicker(kernels, least, least.plan.arena, options)
 
 
-def _suited(kernels: _Kernels, planned: Planned, options: Options) -> Planned:
-    """The plan with kernels that suit the length of its events, where that is faster: they may have become short."""
-    if options.sram_limit is None or all(block == op.steps for op, block in _blocks(planned)):
+def _within(kernels: _Kernels, options: Options) -> Planned | None:
+    """The fastest plan found within the limit: with the fastest kernels or others that leave room, or with the leanest."""
+    limit = options.sram_limit or 0
+    planned = Within(kernels.fastest(), options).best(limit) or _fitted(kernels, options, limit)
+    if planned is not None and _cost(planned, options) <= NEAR * kernels.least_cost:
         return planned
-    graph = kernels.fitting(kernels.graph, _rooms(planned, options.sram_limit))
-    other = plan_graph(graph, options)
-    return min((planned, other), key=lambda each: (not is_enough(each, options), _cost(each, options)))
+    leanest = Within(kernels.leanest(), options).best(limit)
+    plans = [_quicker(kernels, found, limit, options) for found in (planned, leanest) if found is not None]
+    return min(plans, key=lambda found: _cost(found, options), default=None)
 
 
-def _longer(kernels: _Kernels, least: Planned, goal: int, options: Options) -> Planned:
-    """The fastest plan within the goal with kernels that the least one leaves room for."""
-    for share in SHARES:
-        planned = plan_graph(kernels.fitting(kernels.graph, _rooms(least, share * goal)), options)
-        if planned.plan.arena <= goal:
+def _fitted(kernels: _Kernels, options: Options, limit: int) -> Planned | None:
+    """Kernels for which the tightest events leave room below lower and lower peaks."""
+    lean = Within(kernels.leanest(), options)
+    events = lean.tight()
+    peaks = rungs(limit, lower_bound(lean.lowered.network, events))
+    for graph in _different(kernels.fitting(kernels.graph, _rooms(lean.lowered, events, peak)) for peak in peaks):
+        planned = Within(graph, options).best(limit)
+        if planned is not None:
             return planned
-    planned = plan_graph(kernels.leanest(), options)
-    return planned if planned.plan.arena <= goal else least
+    return None
 
 
 def _quicker(kernels: _Kernels, planned: Planned, goal: int, options: Options) -> Planned:
     """The same events with faster kernels, within a goal that the plan meets."""
     before = _cost(planned, options)
-    graphs = (kernels.fitting(planned.graph, _rooms(planned, share * goal), in_step=True) for share in SHARES)
-    for _, same in groupby(graphs, key=lambda graph: graph.operators):
-        graph = next(same)
+    rooms = (_rooms(planned.lowered, planned.schedule, share * goal) for share in SHARES)
+    for graph in _different(kernels.fitting(planned.graph, room, in_step=True) for room in rooms):
         if _cost(replace(planned, lowered=lowered(graph, options)), options) < before:
             moved = replan(planned, graph, options, goal)
-            if moved.plan.arena <= goal:
+            if moved is not None:
                 return moved
     return _filled(kernels, planned, goal, options)
 
@@ -177,10 +191,16 @@ def _cost(planned: Planned, options: Options) -> float:
     return total_cost(planned.schedule, scheduler_cost(planned.lowered.operators, options.board))
 
 
-def _rooms(planned: Planned, allowance: float) -> Rooms:
+def _different(graphs: Iterable[Graph]) -> Iterator[Graph]:
+    """Those of other kernels than the one before."""
+    for _, same in groupby(graphs, key=lambda graph: graph.operators):
+        yield next(same)
+
+
+def _rooms(lowered: Lowered, schedule: Schedule, allowance: float) -> Rooms:
     """What remains of the allowance beside what lives at the operators' worst events."""
     found: dict[int, _Room] = {}
-    for op, live, block in zip(planned.lowered.operators, planned.live_bytes, planned.schedule.block, strict=True):
+    for op, live, block in zip(lowered.operators, busiest(lowered, schedule), schedule.block, strict=True):
         _note(found, op, _Room(int(allowance) - live + _scratch(op, block), block))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,7 @@ class Windowed(Clamped):
         _, height, width, _ = self.input(0).nhwc
         return height + top + bottom, width + left + right
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Axis, Axis]:
         """The window along height and width, over the input without the padding folded in."""
         if self.placed is not None:
