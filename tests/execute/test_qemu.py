@@ -138,7 +138,7 @@ def test_a_failing_invoke_is_an_error(tmp_path):
 
 def test_a_model_that_does_not_fit_is_a_build_error(tmp_path):
     body = "result[0] = weights[(unsigned char)arena[0] << 10];"
-    model = toys.whole(tmp_path, globals="static const int8_t weights[5000000] = {1};", body=body)
+    model = toys.whole(tmp_path, globals="static const int8_t weights[9000000] = {1};", body=body)
     with pytest.raises(BuildError, match="overflowed"):
         run_on("cortex-m4", model, [[toys.SAMPLE]])
 

@@ -40,9 +40,12 @@ class Core:
 
 
 def _mps2(name: str, machine: str, *flags: str, psram: int = 0x2100_0000) -> Core:
-    """A core on an MPS2 board: 4 MB for code, 4 MB of RAM, 16 MB of PSRAM (whose place differs between boards)."""
-    code = Region(0, 4 * MB)
-    return Core(name, machine, flags, code, code, Region(0x2000_0000, 4 * MB), Region(psram, 16 * MB))
+    """A core on an MPS2 board: 4 MB for code, 4 MB of RAM, 16 MB of PSRAM (whose place differs between boards).
+
+    Half of the PSRAM is for constants, since the weights of large models take more than the 4 MB.
+    """
+    ram, constants, data = Region(0x2000_0000, 4 * MB), Region(psram, 8 * MB), Region(psram + 8 * MB, 8 * MB)
+    return Core(name, machine, flags, Region(0, 4 * MB), constants, ram, data)
 
 
 def _hard_float(cpu: str, fpu: str) -> tuple[str, ...]:
