@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
-from itertools import groupby
+from itertools import chain, groupby
 from typing import NamedTuple
 
 from patch_scheduler import Schedule, lower_bound
 from patch_scheduler.choose import NEAR
 from patch_scheduler.cost import total_cost
 from patch_scheduler.holes import holes
-from patch_scheduler.streams import rungs
+from patch_scheduler.streams import MOMENT
 from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.cost import load, scheduler_cost
 from tflm_mcunet.graph import Graph
@@ -25,6 +25,9 @@ UNLIMITED = 1 << 40
 
 SHARES = (1.0, 0.97, 0.9)
 """Parts of the goal within which kernels are chosen until a plan meets it: scratch has one address during all of its events."""
+
+LESS = (1.0, 0.9, 0.8)
+"""Parts of the limit for which small networks are planned: more memory may lead the search astray."""
 
 
 class _Room(NamedTuple):
@@ -148,26 +151,29 @@ def recomputed_with_kernels(graph: Graph, options: Options, bound: int) -> Plann
 
 
 def _within(kernels: _Kernels, options: Options) -> Planned | None:
-    """The fastest plan found within the limit: with the fastest kernels or others that leave room, or with the leanest."""
-    limit = options.sram_limit or 0
-    planned = Within(kernels.fastest(), options).best(limit) or _fitted(kernels, options, limit)
-    if planned is not None and _cost(planned, options) <= NEAR * kernels.least_cost:
-        return planned
-    leanest = Within(kernels.leanest(), options).best(limit)
-    plans = [_quicker(kernels, found, limit, options) for found in (planned, leanest) if found is not None]
+    """The fastest plan found within the limit; where a plan is a matter of a moment, also of those found within less."""
+    leanest = Within(kernels.leanest(), options)
+    small = sum(op.steps for op in leanest.lowered.operators) <= MOMENT
+    events, plans = leanest.tight(), list[Planned]()
+    for share in LESS if small else LESS[:1]:
+        limit = int(share * (options.sram_limit or 0))
+        for search in chain(_roomy(kernels, leanest, events, limit), [leanest]):
+            if plans and not small and search is not leanest:
+                continue
+            planned = search.best(limit)
+            if planned is None:
+                continue
+            if _cost(planned, options) <= NEAR * kernels.least_cost:
+                return planned
+            plans.append(_quicker(kernels, planned, limit, options))
     return min(plans, key=lambda found: _cost(found, options), default=None)
 
 
-def _fitted(kernels: _Kernels, options: Options, limit: int) -> Planned | None:
-    """Kernels for which the tightest events leave room below lower and lower peaks."""
-    lean = Within(kernels.leanest(), options)
-    events = lean.tight()
-    peaks = rungs(limit, lower_bound(lean.lowered.network, events))
-    for graph in _different(kernels.fitting(kernels.graph, _rooms(lean.lowered, events, peak)) for peak in peaks):
-        planned = Within(graph, options).best(limit)
-        if planned is not None:
-            return planned
-    return None
+def _roomy(kernels: _Kernels, leanest: Within, events: Schedule, limit: int) -> Iterator[Within]:
+    """The fastest kernels, then those for whose scratch the tightest events leave room."""
+    rooms = (_rooms(leanest.lowered, events, share * limit) for share in SHARES)
+    for graph in _different(chain([kernels.fastest()], (kernels.fitting(kernels.graph, room) for room in rooms))):
+        yield Within(graph, leanest.options)
 
 
 def _quicker(kernels: _Kernels, planned: Planned, goal: int, options: Options) -> Planned:
