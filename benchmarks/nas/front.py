@@ -4,8 +4,8 @@
         --out front --title Fashion-MNIST
 
 A run is NAME[@SRAM]=FOLDER, the folder one that `tflm-mcunet train` wrote, the limit what the network is compiled for. Writes
-OUT.md, OUT.json and OUT.svg, in which the area of a point is its arena. A network is on the front if none is as accurate with at most
-its arena and its instructions.
+OUT.md, OUT.json and OUT.svg, in which the area of a point is its arena. A network is on the front if none is as accurate with at
+most its arena and its instructions.
 """
 
 from __future__ import annotations
