@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -57,8 +58,9 @@ def least_plan(graph: Graph, options: Options, schedule: str) -> Planned:
 def front_above(graph: Graph, options: Options, least: Mapping[str, Planned]) -> list[Point]:
     """The front of a graph from the compiler's passes, given the least arenas of schedules that compute nothing twice."""
     points = [_point(plan, options, f"least ({way})") for way, plan in least.items()]
-    points += _recomputing(graph, options, min(plan.plan.lower_bound for plan in least.values()))
-    points += _within(graph, options, min(plan.plan.arena for plan in least.values()))
+    smallest = min(plan.plan.arena for plan in least.values())
+    points += _recomputing(graph, options, min(plan.plan.lower_bound for plan in least.values()), smallest)
+    points += _within(graph, options, smallest)
     return _unbeaten(points)
 
 
@@ -75,21 +77,30 @@ def _within(graph: Graph, options: Options, least: int) -> Iterator[Point]:
                 return
 
 
-def _recomputing(graph: Graph, options: Options, bound: int) -> Iterator[Point]:
-    """The least arenas within budgets of work; a plan that needs less than its budget is that of lower budgets too."""
-    share = max(BUDGETS) + 1
+def _recomputing(graph: Graph, options: Options, bound: int, least: int) -> Iterator[Point]:
+    """The least arenas within budgets of work, and the fastest schedules between these and the least one without recomputation.
+
+    A plan that needs less than its budget is that of lower budgets too.
+    """
+    share, found = max(BUDGETS) + 1, list[tuple[float, int]]()
     for budget in BUDGETS:
         if budget < share:
             plan = recomputed_with_kernels(graph, replace(_free(options), minimize="sram", macs_budget=budget), bound)
             if plan is None:
-                return
+                break
+            found.append((budget, plan.plan.arena))
             share = 1 + plan.macs_recomputed / max(graph.macs, 1)
             yield _point(_checked(plan), options, f"recomputing up to {budget:g}x")
+    for (budget, arena), above in zip(found, [*(arena for _, arena in found), least][1:], strict=True):
+        point = _fastest(graph, options, "auto", round(math.sqrt(arena * above)), budget)
+        if point.arena < above:
+            yield point
 
 
-def _fastest(graph: Graph, options: Options, schedule: str, limit: int) -> Point:
-    chosen = replace(_free(options), schedule=schedule, minimize="latency", sram=limit)
+def _fastest(graph: Graph, options: Options, schedule: str, limit: int, budget: float = 1.0) -> Point:
+    chosen = replace(_free(options), schedule=schedule, minimize="latency", sram=limit, macs_budget=budget)
     name = "fastest" if limit == UNLIMITED else f"fastest within {limit:,}"
+    name += f", recomputing up to {budget:g}x" if budget > 1 else ""
     return _point(_checked(plan_with_kernels(graph, chosen)), options, name)
 
 
