@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from patch_scheduler import Network, Plan, Schedule, in_order, live_bytes, lower_bound, peaks, schedule
 from patch_scheduler.choose import Search, tight
@@ -16,10 +17,11 @@ from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.cost import scheduler_cost
 from tflm_mcunet.gates import recomputed_maps
 from tflm_mcunet.graph import Graph, Tensor
+from tflm_mcunet.operators.source import Source
 from tflm_mcunet.options import Options
 from tflm_mcunet.passes.patches import PatchError, depths, patch
 
-SIDES = (2, 3, 4, 5)
+SIDES = (2, 3, 4, 5, 6, 7, 8)
 """Patches per side that the search for `patch` tries."""
 
 STRIPS = ((1, 2), (1, 3), (2, 2))
@@ -32,7 +34,7 @@ TENSOR_ALIGNMENT = 16
 """Of all tensors in TFLM's arena."""
 
 TRIED = 2
-"""Candidates that get a full plan, those of the least bounds first."""
+"""Candidates for recomputation in streams that get a full plan, those of the least bounds first; of those in layers all do."""
 
 STEEP = 1.25
 """Where the bound has grown as much over that of fewer operators in patches, still more of them only add overlap."""
@@ -71,7 +73,7 @@ def plan_graph(graph: Graph, options: Options) -> Planned:
     Raises PatchError where the patches asked for are impossible.
     """
     if options.schedule == "patch":
-        return min(_tried(graph, options, "layer"), key=_arena)
+        return min((planned for _, planned in _tried(graph, options, "layer")), key=_arena)
     whole = _planned(graph, graph, options, options.schedule)
     if options.macs_budget == 1 or is_enough(whole, options):
         return whole
@@ -107,7 +109,7 @@ def recomputed(graph: Graph, options: Options, bound: int) -> list[Planned]:
     if peaks.Peaks(lowered(graph, options).network).edges >= below:
         return []
     mode = "auto" if options.input == "whole" else "layer"
-    return [*_tried(graph, options, mode, below), *_gated(graph, options, below)]
+    return [*(planned for _, planned in _tried(graph, options, mode, below)), *_gated(graph, options, below)]
 
 
 def _gated(graph: Graph, options: Options, below: float) -> Iterator[Planned]:
@@ -126,21 +128,22 @@ def is_enough(planned: Planned, options: Options) -> bool:
     return options.minimize != "sram" and (options.sram_limit is None or planned.plan.arena <= options.sram_limit)
 
 
-def _patched(graph: Graph, options: Options) -> Iterator[Iterator[Graph]]:
-    """The graph cut into every grid worth a try, deeper and deeper, or into the patches that were asked for."""
-    if options.patches is not None and options.patch_depth is not None:
-        yield iter([patch(graph, (options.patches, options.patches), options.patch_depth)])
-        return
+def _grids(options: Options) -> Iterable[tuple[int, int]]:
+    """The grids worth a try, or the one that was asked for."""
     sides = SIDES if options.patches is None else (options.patches,)
     squares = options.schedule == "patch" or options.input == "pull"
-    for grid in tuple((side, side) for side in sides) if squares else STRIPS:
-        yield _deeper(graph, grid, options)
+    return tuple((side, side) for side in sides) if squares else STRIPS
 
 
-def _deeper(graph: Graph, grid: tuple[int, int], options: Options) -> Iterator[Graph]:
-    for depth in _worthwhile(graph) if options.patch_depth is None else (options.patch_depth,):
+def _deeper(graph: Graph, grid: tuple[int, int], options: Options) -> Iterator[tuple[int, Graph]]:
+    """Graphs by the number of operators that run in patches."""
+    if options.patch_depth is not None:
+        possible: Iterable[int] = (options.patch_depth,)
+    else:
+        possible = depths(graph) if options.schedule == "patch" else _worthwhile(graph)
+    for depth in possible:
         try:
-            yield patch(graph, grid, depth)
+            yield depth, patch(graph, grid, depth)
         except PatchError:
             if options.patches is not None or options.patch_depth is not None:
                 raise
@@ -156,36 +159,74 @@ def _worthwhile(graph: Graph) -> Iterator[int]:
             yield depth
 
 
-def _tried(graph: Graph, options: Options, mode: str, below: float = math.inf) -> list[Planned]:
+class _Cut(NamedTuple):
+    """A graph in patches, how many operators run in them, and a bound of its arena."""
+
+    bound: int
+    graph: Graph
+    grid: tuple[int, int]
+    depth: int
+
+
+def forced(graph: Graph, options: Options) -> Options:
+    """The options with the patches that are found best, so that no others are looked for."""
+    cut, _ = min(_tried(graph, options, "layer"), key=lambda each: each[1].plan.arena)
+    return replace(options, patches=cut.grid[0], patch_depth=cut.depth)
+
+
+def _tried(graph: Graph, options: Options, mode: str, below: float = math.inf) -> list[tuple[_Cut, Planned]]:
     """In patches: the plan with the least work that fits, or those of the least arenas; where their bounds are `below`."""
-    candidates = [each for grid in _patched(graph, options) for each in _bounded(graph, grid, options, mode)]
-    if not candidates and options.schedule == "patch":
+    cuts = list[_Cut]()
+    for grid in _grids(options):
+        finer = list(_bounded(graph, grid, options, mode))
+        if mode == "layer" and cuts and finer and _least(finer) >= _least(cuts):
+            break  # what follows on the patches has the highest peak, or their overlap has grown too much
+        cuts += finer
+    if not cuts and options.schedule == "patch":
         raise PatchError("--schedule patch: this model has no part that patches could run")
-    estimated = sorted((bound, c.macs, number) for number, (bound, c) in enumerate(candidates) if bound < below)
+    count = TRIED if mode != "layer" else len(cuts)
+    estimated = sorted((cut for cut in cuts if cut.bound < below), key=lambda cut: (cut.bound, cut.graph.macs))
     limit = options.sram_limit
     if options.minimize != "sram" and limit is not None:
-        fitting = sorted((macs, bound, number) for bound, macs, number in estimated if bound <= limit)
-        for _, _, number in fitting[:TRIED]:
-            planned = _planned(graph, candidates[number][1], options, mode)
+        fitting = sorted((cut for cut in estimated if cut.bound <= limit), key=lambda cut: cut.graph.macs)
+        for cut in fitting[:count]:
+            planned = _planned(graph, cut.graph, options, mode)
             if planned.plan.arena <= limit:
-                return [planned]
-    plans: list[Planned] = []
-    for bound, _, number in estimated[:TRIED]:
-        if all(bound < planned.plan.arena for planned in plans):
-            plans.append(_planned(graph, candidates[number][1], options, mode))
+                return [(cut, planned)]
+    plans: list[tuple[_Cut, Planned]] = []
+    for cut in estimated[:count]:
+        if all(cut.bound < planned.plan.arena for _, planned in plans):
+            plans.append((cut, _planned(graph, cut.graph, options, mode)))
     return plans
 
 
-def _bounded(graph: Graph, candidates: Iterator[Graph], options: Options, mode: str) -> Iterator[tuple[int, Graph]]:
-    """Those within the budget of work, deeper and deeper, with their bounds, until these are steep."""
+def _least(cuts: Iterable[_Cut]) -> int:
+    return min(cut.bound for cut in cuts)
+
+
+def _bounded(graph: Graph, grid: tuple[int, int], options: Options, mode: str) -> Iterator[_Cut]:
+    """A grid's patches within the budget of work, deeper and deeper, until their bounds are steep."""
     budget = math.inf if options.schedule == "patch" else options.macs_budget * graph.macs
+    limit = 0 if options.minimize == "sram" else options.sram_limit or 0
+    behind = _behind(graph, options) if options.schedule == "patch" else {}
     least = math.inf
-    for candidate in itertools.takewhile(lambda c: c.macs <= budget, candidates):
+    for depth, candidate in itertools.takewhile(lambda c: c[1].macs <= budget, _deeper(graph, grid, options)):
+        if behind.get(depth, 0) > max(least, limit):
+            continue
         bound = _bound(candidate, options, mode)
-        if bound > STEEP * least:
+        if bound > STEEP * max(least, limit) and bound > behind.get(depth, 0):
             return
         least = min(least, bound)
-        yield bound, candidate
+        yield _Cut(bound, candidate, grid, depth)
+
+
+def _behind(graph: Graph, options: Options) -> dict[int, int]:
+    """The least peak of the layers that follow on patches of every depth: finer grids change nothing there."""
+    found = lowered(graph, options)
+    layers = peaks.Peaks(found.network)
+    worst = {op: layers.best(index, 1) for index, op in enumerate(found.operators)}
+    first = int(bool(graph.operators) and isinstance(graph.operators[0], Source))
+    return {depth: max((worst.get(op, 0) for op in graph.operators[first + depth :]), default=0) for depth in depths(graph)}
 
 
 def _rank(planned: Planned, options: Options) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import pytest
 import tflm_mcunet
 from tflm_mcunet.compiled import Compiled
 from tflm_mcunet.kernels.choice import _Kernels
+from tflm_mcunet.passes.patches import PatchError
 from tflm_mcunet.planning import plan_graph
 
 MODEL = Path(__file__).parents[2] / "examples" / "fashion_mnist" / "model.tflite"
@@ -41,3 +42,30 @@ def test_more_memory_never_makes_it_much_slower(schedule: str) -> None:
         assert model.report["sram"]["arena"] <= round(least * factor)
     for slower, faster in pairwise(found):
         assert estimate(faster) <= 1.05 * estimate(slower)
+
+
+KEYWORDS = MODEL.parents[1] / "keyword_spotting" / "model.tflite"
+
+
+@pytest.mark.parametrize("limits", [(5132, 5900, 6800, 7800, 8942), (10273, 11803, 13425, 14320, 16000)])
+def test_more_memory_is_never_slower(limits: tuple[int, ...]) -> None:
+    """Within 1%, below which the search looks no further."""
+    found = [estimate(tflm_mcunet.compile(KEYWORDS, target="cortex-m7", io="int8", sram=limit)) for limit in limits]
+    for slower, faster in pairwise(found):
+        assert faster <= 1.01 * slower
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.1, 1.5])
+def test_the_search_for_patches_finds_what_forcing_finds(factor: float) -> None:
+    least = compiled(schedule="patch", minimize="sram").report["sram"]["arena"]
+    for patches, depth in ((2, 1), (3, 1), (4, 2), (5, 3)):
+        try:
+            forced = compiled(schedule="patch", minimize="sram", patches=patches, patch_depth=depth)
+        except PatchError:
+            continue
+        arena = forced.report["sram"]["arena"]
+        assert least <= arena
+        limit = round(factor * arena)
+        found = compiled(schedule="patch", sram=limit).report
+        assert found["sram"]["arena"] <= limit
+        assert found["macs_recomputed"] <= forced.report["macs_recomputed"]

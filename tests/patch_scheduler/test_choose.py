@@ -26,7 +26,7 @@ from patch_scheduler import (
 )
 from patch_scheduler.builder import Builder
 from patch_scheduler.choose import Aim, Mode
-from tests.patch_scheduler.networks import REALISTIC, fpn, mcunet, mobilenet_v1, mobilenet_v2
+from tests.patch_scheduler.networks import REALISTIC, fpn, mcunet, mobilenet_v1, mobilenet_v2, resnet8
 from tests.patch_scheduler.random_networks import random_network
 from tests.patch_scheduler.simulator import Simulator
 from tests.patch_scheduler.test_streams import pulled, results
@@ -172,3 +172,22 @@ def test_supplied_rows_wait_for_layers(limited: bool) -> None:
     validate(network, how, where)
     assert all(last == first + 1 for first, last in how.stages)
     assert (max(how.block) > 1) == limited
+
+
+def test_layers_in_short_blocks_give_way_to_streams() -> None:
+    """Where layers fit only in short blocks, whose weights are fetched over and over, streams may be faster."""
+    network = resnet8()
+    cost = default_cost(network)
+    layers, where = schedule(network, mode="layer", minimize="sram")
+    limit = round(1.1 * where.arena)
+    how, found = schedule(network, limit=limit)
+    assert found.arena <= limit
+    assert total_cost(how, cost) <= total_cost(layers, cost)
+    for mode in ("layer", "stream"):
+        assert total_cost(how, cost) <= total_cost(schedule(network, mode=mode, limit=limit)[0], cost)
+
+
+@pytest.mark.parametrize("wrong", [{"mode": "patch"}, {"minimize": "time"}])
+def test_what_is_no_mode_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="auto, layer, stream"):
+        schedule(mobilenet_v1(), **wrong)  # type: ignore[arg-type]

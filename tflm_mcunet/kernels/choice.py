@@ -18,7 +18,7 @@ from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels import alternatives, flash
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.options import Options
-from tflm_mcunet.planning import Planned, Within, busiest, is_enough, lowered, plan_graph, recomputed, replan
+from tflm_mcunet.planning import Planned, Within, busiest, forced, is_enough, lowered, plan_graph, recomputed, replan
 
 UNLIMITED = 1 << 40
 """Where nothing limits the arena, blocks may be whole maps: fast kernels prepare weights once per block."""
@@ -132,6 +132,8 @@ def plan_with_kernels(graph: Graph, options: Options) -> Planned:
         return plan_graph(graph, options)
     if options.minimize == "latency" and options.sram_limit is None:
         options = replace(options, sram=UNLIMITED)
+    if options.schedule == "patch":
+        options = forced(kernels.leanest(), options)
     if options.minimize != "sram":
         found = _within(kernels, options)
         if found is not None:
