@@ -47,17 +47,32 @@ def plan_rows(
 
 
 def fit_rows(
-    network: Network, schedule: Schedule, limit: int, effort: int = PLACEMENTS, forms: Sequence[Form] = FORMS
+    network: Network,
+    schedule: Schedule,
+    limit: int,
+    effort: int = PLACEMENTS,
+    forms: Sequence[Form] = FORMS,
+    hurry: bool = True,
 ) -> Plan | None:
-    """A plan of at most `limit` bytes with the most regular of the `forms`; None where none was found, which is soon clear."""
-    found = _placed(network, schedule, limit, effort, forms, must=True)
+    """A plan of at most `limit` bytes with the most regular of the `forms`; None where none was found.
+
+    In a `hurry` large networks that first need much more are given up.
+    """
+    found = _placed(network, schedule, limit, effort, forms, hurry=hurry, must=True)
     return found if found is not None and found.arena <= limit else None
 
 
 def _placed(
-    network: Network, schedule: Schedule, enough: int, effort: int, forms: Sequence[Form], walk: int = 0, must: bool = False
+    network: Network,
+    schedule: Schedule,
+    enough: int,
+    effort: int,
+    forms: Sequence[Form],
+    walk: int = 0,
+    hurry: bool = False,
+    must: bool = False,
 ) -> Plan | None:
-    """None where the rows `must` fit `enough` bytes and are found to need far more."""
+    """None where the rows `must` fit `enough` bytes and cannot, or are given up in a `hurry`."""
     life = lives(network, schedule.events)
     moments = moment_bytes(network, schedule, life)
     bound = int(moments.max(initial=0))
@@ -71,9 +86,9 @@ def _placed(
         choices += _single(network, schedule, life, len(choices[-1]))
     for number, found in enumerate(choices, 1):
         shared, share = in_place(network, schedule, found), effort if number == last else effort // 2
-        hurry = must and share < ROUNDS * len(found)
-        limit = HOPELESS * enough if hurry or (number < last and enough > bound) else np.inf
-        placed = search(found, shared, moments, enough, share, limit, walk, hurry)
+        short = hurry and share < ROUNDS * len(found)
+        limit = HOPELESS * enough if short or (number < last and enough > bound) else np.inf
+        placed = search(found, shared, moments, enough, share, limit, walk, short)
         if placed is not None and (best is None or placed[1] < best[0]):
             best = placed[1], placed[0], found
             if best[0] <= enough:

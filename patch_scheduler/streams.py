@@ -77,6 +77,7 @@ class Streams:
         self.network, self.cost = network, cost
         self.part = cache(lambda stage: isolated(network, stage))
         self.layers = Peaks(network)
+        self.quick = sum(operator.steps for operator in network.operators) <= MOMENT
         self.beats = _beats([operator.steps for operator in network.operators])
         self.single = self._pace(self._blocks(self.beats))
         while True:
@@ -92,10 +93,11 @@ class Streams:
         """The least arena found; within it the fastest schedule, or the fewest tables."""
         schedule, plan = self.tightest()
         faster = self._cheapest(plan.arena).schedule(self.network)
-        other = fit_rows(self.network, faster, plan.arena, PLACEMENTS // 4)
-        if other is not None:
-            return faster, other
-        return schedule, fit_rows(self.network, schedule, plan.arena, PLACEMENTS // 4, FORMS[:2]) or plan
+        for events, forms in ((faster, FORMS), (schedule, FORMS[:2])):
+            found = fit_rows(self.network, events, plan.arena, PLACEMENTS // 4, forms, hurry=not self.quick)
+            if found is not None:
+                return events, found
+        return schedule, plan
 
     def tightest(self) -> Found:
         """The least arena found."""
@@ -116,7 +118,7 @@ class Streams:
 
     def _polished(self, schedule: Schedule, plan: Plan) -> Found:
         """The best of several walks to a plan, where each is a matter of a moment."""
-        if sum(operator.steps for operator in self.network.operators) <= MOMENT:
+        if self.quick:
             for walk in WALKS:
                 if not plan.optimal:
                     other = plan_rows(self.network, schedule, forms=FORMS[1:], walk=walk)
@@ -129,10 +131,11 @@ class Streams:
             return best
         self.tried.add(cuts.stages)
         schedule = cuts.schedule(self.network)
-        if best is None:
-            return schedule, plan_rows(self.network, schedule, forms=FORMS[1:])
-        plan = fit_rows(self.network, schedule, best[1].arena - 1, forms=FORMS[1:])
-        return (schedule, plan) if plan else best
+        if best is None or self.quick:
+            plan = plan_rows(self.network, schedule, forms=FORMS[1:])
+            return (schedule, plan) if best is None or plan.arena < best[1].arena else best
+        smaller = fit_rows(self.network, schedule, best[1].arena - 1, forms=FORMS[1:])
+        return (schedule, smaller) if smaller else best
 
     def fastest(self, limit: int) -> Found:
         """The cheapest schedule whose rows were found to fit, or the smallest where none does."""

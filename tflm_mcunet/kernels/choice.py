@@ -11,7 +11,6 @@ from patch_scheduler import Schedule, lower_bound
 from patch_scheduler.choose import NEAR
 from patch_scheduler.cost import total_cost
 from patch_scheduler.holes import holes
-from patch_scheduler.streams import MOMENT
 from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.cost import load, scheduler_cost
 from tflm_mcunet.graph import Graph
@@ -28,6 +27,9 @@ SHARES = (1.0, 0.97, 0.9)
 
 LESS = (1.0, 0.9, 0.8)
 """Parts of the limit for which small networks are planned: more memory may lead the search astray."""
+
+SMALL = 300
+"""Steps of all operators up to which a plan is a matter of a moment."""
 
 
 class _Room(NamedTuple):
@@ -155,7 +157,7 @@ def recomputed_with_kernels(graph: Graph, options: Options, bound: int) -> Plann
 def _within(kernels: _Kernels, options: Options) -> Planned | None:
     """The fastest plan found within the limit; where a plan is a matter of a moment, also of those found within less."""
     leanest = Within(kernels.leanest(), options)
-    small = sum(op.steps for op in leanest.lowered.operators) <= MOMENT
+    small = sum(op.steps for op in leanest.lowered.operators) <= SMALL
     events, plans = leanest.tight(), list[Planned]()
     for share in LESS if small else LESS[:1]:
         limit = int(share * (options.sram_limit or 0))
