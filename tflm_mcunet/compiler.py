@@ -13,7 +13,7 @@ from tflm_mcunet.codegen.emit import Emission, emit
 from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.fit import check_all, check_flash, check_sram
 from tflm_mcunet.graph import Graph
-from tflm_mcunet.kernels.choice import UNLIMITED, plan_with_kernels
+from tflm_mcunet.kernels.choice import least_plan, plan_within, with_patches
 from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.operators.base import Operator, Unsupported
 from tflm_mcunet.options import OptionError, Options
@@ -101,9 +101,13 @@ def _check_fit(program: Program) -> None:
     original, plan, options = program.source, program.plan, program.options
     wide = any(tensor.dtype != np.int8 for tensor in (*original.inputs, *original.outputs))
     check_all(
-        lambda: check_sram(plan.arena, options, wide, lambda other: _smallest(prepared(original, other), other).plan.arena),
+        lambda: check_sram(plan.arena, options, wide, lambda other: _arena(prepared(original, other), other)),
         lambda: check_flash(program.emission.constant_bytes, program.code, options),
     )
+
+
+def _arena(graph: Graph, options: Options) -> int:
+    return least_plan(graph, with_patches(graph, replace(options, minimize="sram"))).plan.arena
 
 
 def supported(model: bytes, source: str) -> Graph:
@@ -141,25 +145,25 @@ def _fitted(original: Graph, options: Options) -> Options:
 
 def _planned(original: Graph, options: Options, trace: Callable[[str], None] | None = None) -> Planned:
     graph = prepared(original, options, trace)
-    planned, limit = plan_with_kernels(graph, options), options.sram_limit
-    return planned if limit is None or planned.plan.arena <= limit else _least(graph, options)
+    options = with_patches(graph, options)
+    found = plan_within(graph, options)
+    if found is not None:
+        return found
+    least, limit = least_plan(graph, options), options.sram_limit
+    return least if limit is None or least.plan.arena <= limit else _least(graph, options, least)
 
 
-def _smallest(graph: Graph, options: Options) -> Planned:
-    return plan_with_kernels(graph, replace(options, minimize="sram", sram=UNLIMITED))
-
-
-def _least(graph: Graph, options: Options) -> Planned:
+def _least(graph: Graph, options: Options, least: Planned) -> Planned:
     """The smallest plan, or one below it that a search for what is faster within a limit comes upon.
 
     It follows from the options without their limit, and no search within one byte less succeeds: what an error names compiles.
     """
-    least, aim = _smallest(graph, options), "latency" if options.minimize == "sram" else options.minimize
+    aim = "latency" if options.minimize == "sram" else options.minimize
     while least.plan.arena > 1:
-        other = plan_with_kernels(graph, replace(options, minimize=aim, sram=least.plan.arena - 1))
-        if other.plan.arena >= least.plan.arena:
+        below = plan_within(graph, replace(options, minimize=aim, sram=least.plan.arena - 1))
+        if below is None:
             break
-        least = other
+        least = below
     return least
 
 

@@ -125,23 +125,41 @@ class _Kernels:
 
 def plan_with_kernels(graph: Graph, options: Options) -> Planned:
     """The fastest kernels where they fit the limit; for the least SRAM, fast ones wherever they do not enlarge the arena."""
+    options = with_patches(graph, options)
+    return plan_within(graph, options) or least_plan(graph, options)
+
+
+def with_patches(graph: Graph, options: Options) -> Options:
+    """For `patch`, the options with the patches that are found best, so that no others are looked for."""
+    if options.schedule != "patch" or (options.patches is not None and options.patch_depth is not None):
+        return options
+    return forced(_Kernels(graph, options).leanest(), options)
+
+
+def plan_within(graph: Graph, options: Options) -> Planned | None:
+    """The fastest plan, or that of the least code, within the limit; None where none is found, or the least SRAM is asked for."""
+    if options.minimize == "sram":
+        return None
     if options.minimize == "flash":
         planned = plan_graph(flash.smallest(graph, options), options)
         if is_enough(planned, options):
             return planned
-    kernels = _Kernels(graph, options)
-    if kernels.only_one:
-        return plan_graph(graph, options)
-    if options.minimize == "latency" and options.sram_limit is None:
+    if options.sram_limit is None:
         options = replace(options, sram=UNLIMITED)
-    if options.schedule == "patch":
-        options = forced(kernels.leanest(), options)
-    if options.minimize != "sram":
-        found = _within(kernels, options)
-        if found is not None:
-            return found
-    least = plan_graph(kernels.leanest(), replace(options, minimize="sram"))
-    return _quicker(kernels, least, least.plan.arena, options)
+    kernels = _Kernels(graph, options)
+    if not kernels.only_one:
+        return _within(kernels, options)
+    planned = plan_graph(graph, options)
+    return planned if is_enough(planned, options) else None
+
+
+def least_plan(graph: Graph, options: Options) -> Planned:
+    """The smallest plan; fast kernels wherever they do not enlarge the arena."""
+    kernels, least = _Kernels(graph, options), replace(options, minimize="sram", sram=UNLIMITED)
+    if kernels.only_one:
+        return plan_graph(graph, least)
+    planned = plan_graph(kernels.leanest(), least)
+    return _quicker(kernels, planned, planned.plan.arena, options)
 
 
 def recomputed_with_kernels(graph: Graph, options: Options, bound: int) -> Planned | None:
@@ -157,7 +175,7 @@ def recomputed_with_kernels(graph: Graph, options: Options, bound: int) -> Plann
 def _within(kernels: _Kernels, options: Options) -> Planned | None:
     """The fastest plan found within the limit; where a plan is a matter of a moment, also of those found within less."""
     leanest = Within(kernels.leanest(), options)
-    small = sum(op.steps for op in leanest.lowered.operators) <= SMALL
+    small = not leanest.twice and sum(op.steps for op in leanest.lowered.operators) <= SMALL
     events, plans = leanest.tight(), list[Planned]()
     for share in LESS if small else LESS[:1]:
         limit = int(share * (options.sram_limit or 0))
