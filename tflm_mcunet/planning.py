@@ -97,6 +97,8 @@ class Within:
     def best(self, limit: int) -> Planned | None:
         """The fastest plan found within the limit."""
         if self.twice:
+            if self.options.schedule == "patch" and _forced_bound(self.graph, self.options) > limit:
+                return None
             planned = plan_graph(self.graph, self.options)
             return planned if is_enough(planned, self.options) else None
         found = self.search.within(limit)
@@ -247,6 +249,13 @@ def _bound(graph: Graph, options: Options, mode: str) -> int:
     if all(operator.reads for operator in network.operators):
         return peaks.Peaks(network).least(single)
     return lower_bound(network, in_order(network, single))
+
+
+def _forced_bound(graph: Graph, options: Options) -> int:
+    """The bound in the patches that the options name."""
+    assert options.patches is not None
+    assert options.patch_depth is not None
+    return _bound(patch(graph, (options.patches, options.patches), options.patch_depth), options, "layer")
 
 
 def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Planned:
