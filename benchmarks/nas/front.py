@@ -47,7 +47,8 @@ def measured(name: str, folder: str) -> dict[str, Any]:
     bench = json.loads(process.stdout)
     metrics = json.loads((Path(folder) / "metrics.json").read_text(encoding="utf-8"))
     return {
-        "name": f"{name}, {limit}" if limit else name,
+        "network": name,
+        "limit": limit,
         **{kind: metrics[kind]["accuracy"] for kind in ("float", "int8", "int8_without_training")},
         "arena": bench["arena"],
         "flash": sum(bench["sections"][part][kind] for part in ("model", "library") for kind in ("text", "rodata")),
@@ -67,7 +68,8 @@ def row(each: dict[str, Any]) -> list[str]:
     """A line of the table."""
     accuracies = [f"{100 * each[kind]:.2f}" for kind in ("float", "int8", "int8_without_training")]
     figures = [f"{each[name]:,}" for name in ("arena", "flash", "instructions", "macs")]
-    return [each["name"], *accuracies, *figures, "yes" if each["front"] else ""]
+    name = f"{each['network']}, {each['limit']}" if each["limit"] else each["network"]
+    return [name, *accuracies, *figures, "yes" if each["front"] else ""]
 
 
 def draw(found: Sequence[dict[str, Any]], file: Path) -> None:
@@ -79,11 +81,14 @@ def draw(found: Sequence[dict[str, Any]], file: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
-    for each in found:
-        x, y = each["instructions"] / 1e6, 100 * each["int8"]
-        color = "tab:orange" if each["name"].startswith("searched") else "tab:grey"
-        axes.scatter(x, y, s=each["arena"] / 100, color=color, alpha=0.7)
-        axes.annotate(f"{each['name']}: {each['arena'] / 1024:.1f} KB", (x, y), (0, 12), textcoords="offset points", ha="center")
+    for name in dict.fromkeys(each["network"] for each in found):
+        points = [each for each in found if each["network"] == name]
+        x, y = [each["instructions"] / 1e6 for each in points], [100 * each["int8"] for each in points]
+        axes.scatter(x, y, s=[each["arena"] / 200 for each in points], label=name, alpha=0.7)
+        for number, each in enumerate(points):
+            point, place = (x[number], y[number]), (0, -20 if number % 2 else 12)
+            axes.annotate(f"{each['arena'] / 1024:.1f} KB", point, place, textcoords="offset points", ha="center")
+    axes.legend(markerscale=0.6)
     axes.margins(0.15, 0.2)
     axes.set(xlabel=f"million executed instructions ({CORE.value})", ylabel="int8 accuracy, %", title=TITLE.value)
     figure.tight_layout()
