@@ -120,8 +120,8 @@ def tables(results: dict[str, Any]) -> str:
         "`python benchmarks/sram/run.py --models ../shared/models --mobilenet mobilenet_v2_224.tflite`",
         "",
         "Bytes of the whole arena (input, line buffers, scratch, accumulators, alignment), int8 edges, `--minimize sram`,",
-        "nothing computed twice, bit-exact with TFLM. The bound is the most bytes that live at one moment of the schedule.
-For the generic core, whose kernels need least; what follows on the price is for the Cortex-M7.",
+        "nothing computed twice, bit-exact with TFLM. The bound is the most bytes that live at one moment of the schedule.",
+        "For the generic core, whose kernels need least; what follows on the price is for the Cortex-M7.",
         "",
         "| model | TFLM arena | TinyEngine with image | TinyTS, input in / out | input whole (bound) | input pulled (bound) |",
         "|---|---|---|---|---|---|",
