@@ -98,10 +98,9 @@ def main(argv: Sequence[str]) -> None:
     if MOBILENET.value:
         paths["mobilenet_v2_224"] = Path(MOBILENET.value)
     before = json.loads((HERE / "results.json").read_text()) if ONLY.value else {}
-    results: dict[str, Any] = {}
+    results: dict[str, Any] = {name: before[name] for name in PEERS if name in before}
     for name, path in paths.items():
-        if name in before and name not in ONLY.value:
-            results[name] = before[name]
+        if ONLY.value and name not in ONLY.value:
             continue
         (whole, seconds), (pulled, _) = least(path, "whole"), least(path, "pull")
         results[name] = {"whole": whole["sram"], "pulled": pulled["sram"], "seconds": round(seconds, 2)}
