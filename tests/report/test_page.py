@@ -149,7 +149,7 @@ def test_hovering_names_a_buffer(browser: Page, pages: dict[str, Path]) -> None:
 
 def test_the_verdict_says_by_how_much(browser: Page, pages: dict[str, Path]) -> None:
     browser.open(pages["misses"], 390)
-    assert "1,304 more are needed" in browser.run("document.querySelector('.verdict.misses').textContent")
+    assert "1,224 more are needed" in browser.run("document.querySelector('.verdict.misses').textContent")
     assert "more than --sram 1000" in browser.run("document.querySelector('.problem').textContent")
     browser.open(pages["small"], 390)
     assert browser.run("document.querySelector('.verdict').textContent").startswith("fits stm32h743, with ")
