@@ -33,11 +33,9 @@ def main(argv: Sequence[str]) -> None:
     entry = tflm_mcunet.compile(model).program.graph.inputs[0]
     _, height, width, channels = entry.shape
     data = load(DATA.value, size=(height, width), channels=channels, test=TEST.value)
-    labels = data.test.labels
-    first = np.array([int(np.argmax(labels == label)) for label in range(len(data.classes))])
-    samples, _ = data.test.subset(first).arrays()
+    samples, labels = data.test.first_of_each(len(data.classes)).arrays()
     np.savez_compressed(
-        model.parent / "samples.npz", input_0=quantised(samples, entry), labels=labels[first], names=np.array(data.classes)
+        model.parent / "samples.npz", input_0=quantised(samples, entry), labels=labels, names=np.array(data.classes)
     )
 
 

@@ -16,7 +16,7 @@ from patch_scheduler.streams import Found, Streams
 
 Mode = Literal["auto", "layer", "stream"]
 Aim = Literal["latency", "sram", "flash"]
-UNLIMITED = 1 << 60
+UNLIMITED = 1 << 40  # where nothing limits the arena, blocks may be whole maps: fast kernels prepare weights once per block
 NEAR = 1.01  # layers as near to the time of whole blocks are not worth a search for streams
 
 

@@ -13,7 +13,7 @@ from tflm_mcunet.codegen.emit import Emission, emit
 from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.fit import check_all, check_flash, check_sram
 from tflm_mcunet.graph import Graph
-from tflm_mcunet.kernels.choice import least_plan, plan_within, with_patches
+from tflm_mcunet.kernels.choice import least_with_kernels, plan_with_kernels, plan_within, with_patches
 from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.operators.base import Operator, Unsupported
 from tflm_mcunet.options import OptionError, Options
@@ -100,14 +100,14 @@ def build(
 def _check_fit(program: Program) -> None:
     original, plan, options = program.source, program.plan, program.options
     wide = any(tensor.dtype != np.int8 for tensor in (*original.inputs, *original.outputs))
+
+    def arena_with(other: Options) -> int:
+        return plan_with_kernels(prepared(original, other), replace(other, minimize="sram")).plan.arena
+
     check_all(
-        lambda: check_sram(plan.arena, options, wide, lambda other: _arena(prepared(original, other), other)),
+        lambda: check_sram(plan.arena, options, wide, arena_with),
         lambda: check_flash(program.emission.constant_bytes, program.code, options),
     )
-
-
-def _arena(graph: Graph, options: Options) -> int:
-    return least_plan(graph, with_patches(graph, replace(options, minimize="sram"))).plan.arena
 
 
 def supported(model: bytes, source: str) -> Graph:
@@ -149,7 +149,7 @@ def _planned(original: Graph, options: Options, trace: Callable[[str], None] | N
     found = plan_within(graph, options)
     if found is not None:
         return found
-    least, limit = least_plan(graph, options), options.sram_limit
+    least, limit = least_with_kernels(graph, options), options.sram_limit
     return least if limit is None or least.plan.arena <= limit else _least(graph, options, least)
 
 

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from patch_scheduler import validate
+from patch_scheduler.choose import UNLIMITED
 from tflm_mcunet.compiler import prepared, supported
 from tflm_mcunet.cost import load
 from tflm_mcunet.errors import Error
 from tflm_mcunet.graph import Graph
-from tflm_mcunet.kernels.choice import UNLIMITED, plan_with_kernels, recomputed_with_kernels
+from tflm_mcunet.kernels.choice import plan_with_kernels, recomputed_with_kernels
 from tflm_mcunet.options import Options
 from tflm_mcunet.planning import Planned
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from patch_scheduler import Schedule, live_bytes, schedule_layers
 from patch_scheduler.batch import GAPS
+from patch_scheduler.choose import UNLIMITED
 from patch_scheduler.streams import Streams
 from tflm_mcunet.codegen.lower import Lowered, lower
 from tflm_mcunet.cost import load
@@ -23,7 +24,7 @@ from tflm_mcunet.cost.flash import constant_bytes
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.keras_graph import KerasError, keras_graph
 from tflm_mcunet.kernels import select_kernels
-from tflm_mcunet.kernels.choice import UNLIMITED, plan_with_kernels
+from tflm_mcunet.kernels.choice import plan_with_kernels
 from tflm_mcunet.kernels.flash import code_bytes, function_of
 from tflm_mcunet.options import Options, parse_bytes
 from tflm_mcunet.passes import PASSES, remove_dead_channels, rewrite

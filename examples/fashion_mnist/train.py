@@ -92,11 +92,10 @@ def main(argv: Sequence[str]) -> None:
     shutil.copy(Path(_RUN.value) / "model.tflite", out)
     options = {flag.name: flag.value for flag in (_EPOCHS, _QAT_EPOCHS, _SEED, _THREADS)}
     (out / "metrics.json").write_text(json.dumps({**trained.metrics, "flags": options}, indent=2) + "\n", encoding="utf-8")
-    x, y = data.test.arrays()
-    first = [int(np.argmax(y == label)) for label in range(len(data.classes))]  # one test image of each class
-    images = quantised(x[first], trained.compiled.program.graph.inputs[0])
-    np.savez_compressed(out / "samples.npz", input_0=images, labels=y[first], names=np.array(data.classes))
-    pixels = np.rint(x[first[-1]] * 255).astype(np.uint8)
+    x, y = data.test.first_of_each(len(data.classes)).arrays()
+    images = quantised(x, trained.compiled.program.graph.inputs[0])
+    np.savez_compressed(out / "samples.npz", input_0=images, labels=y, names=np.array(data.classes))
+    pixels = np.rint(x[-1] * 255).astype(np.uint8)
     (out / "ankle_boot.pgm").write_bytes(b"P5\n28 28\n255\n" + pixels.tobytes())
 
 

@@ -55,6 +55,10 @@ class Split:
         """`count` samples at random, or all where there are fewer."""
         return self.subset(np.random.default_rng(seed).permutation(len(self))[:count])
 
+    def first_of_each(self, classes: int) -> Split:
+        """The first sample of each class."""
+        return self.subset(np.array([int(np.argmax(self.labels == label)) for label in range(classes)]))
+
     def arrays(self) -> tuple[Array, Array]:
         """All samples, float32 [n, H, W, C], and their labels; for what fits in memory."""
         samples = [x.numpy() for x, _ in self.batches(256)]

@@ -8,7 +8,7 @@ from itertools import chain, groupby
 from typing import NamedTuple
 
 from patch_scheduler import Schedule, lower_bound
-from patch_scheduler.choose import NEAR
+from patch_scheduler.choose import NEAR, UNLIMITED
 from patch_scheduler.cost import total_cost
 from patch_scheduler.holes import holes
 from tflm_mcunet.codegen.lower import Lowered
@@ -18,9 +18,6 @@ from tflm_mcunet.kernels import alternatives, flash
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.options import Options
 from tflm_mcunet.planning import Planned, Within, busiest, forced, is_enough, lowered, plan_graph, recomputed, replan
-
-UNLIMITED = 1 << 40
-"""Where nothing limits the arena, blocks may be whole maps: fast kernels prepare weights once per block."""
 
 SHARES = (1.0, 0.97, 0.9)
 """Parts of the goal within which kernels are chosen until a plan meets it: scratch has one address during all of its events."""
@@ -126,7 +123,7 @@ class _Kernels:
 def plan_with_kernels(graph: Graph, options: Options) -> Planned:
     """The fastest kernels where they fit the limit; for the least SRAM, fast ones wherever they do not enlarge the arena."""
     options = with_patches(graph, options)
-    return plan_within(graph, options) or least_plan(graph, options)
+    return plan_within(graph, options) or least_with_kernels(graph, options)
 
 
 def with_patches(graph: Graph, options: Options) -> Options:
@@ -153,7 +150,7 @@ def plan_within(graph: Graph, options: Options) -> Planned | None:
     return planned if is_enough(planned, options) else None
 
 
-def least_plan(graph: Graph, options: Options) -> Planned:
+def least_with_kernels(graph: Graph, options: Options) -> Planned:
     """The smallest plan; fast kernels wherever they do not enlarge the arena."""
     kernels, least = _Kernels(graph, options), replace(options, minimize="sram", sram=UNLIMITED)
     if kernels.only_one:
