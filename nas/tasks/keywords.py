@@ -13,13 +13,18 @@ if TYPE_CHECKING:
     from tflm_mcunet.compiled import Compiled
 
 
+SAMPLES = 1000
+"""As many tell how much the features vary."""
+
+
 class Keywords(Classification):
-    """Classification of features [frames, coefficients, 1], shifted in time for training."""
+    """Classification of features [frames, coefficients, 1], which are varied as voices and rooms vary them for training."""
 
     name = "keywords"
 
     def augmentation(self, data: Dataset) -> Augmentation | None:
-        return audio_augmentation(data.shape[0])
+        samples, _ = data.train.take(SAMPLES).arrays()
+        return audio_augmentation(data.shape[0], samples.std(axis=(0, 1, 3)))
 
     def companions(self, compiled: Compiled, data: Dataset) -> dict[str, str]:
         """The front end from samples to the network's input, where the data was made from sound here."""

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
-pytest.importorskip("tf_keras")
+tf_keras = pytest.importorskip("tf_keras")
 
 from nas.data import DataError, Dataset, load  # noqa: E402
-from nas.data.augment import audio_augmentation, image_augmentation, seeded  # noqa: E402
+from nas.data.augment import RandomOffset, audio_augmentation, image_augmentation, seeded  # noqa: E402
 from nas.data.mfcc import Mfcc  # noqa: E402
 
 PARTS = ("train", "validation", "test")
@@ -97,13 +97,29 @@ def test_batches_repeat_with_their_seed(tmp_path: Path) -> None:
     assert sorted(plain.sum(axis=(1, 2, 3))) == sorted(x[data.train.keys].sum(axis=(1, 2, 3)))
 
 
-def test_audio_augmentation_shifts_time_only() -> None:
-    x = np.tile(np.arange(49, dtype=np.float32)[None, :, None, None], (16, 1, 10, 1))
-    shifted, _ = seeded(audio_augmentation(49, shift=5), 0)(x, np.zeros(16))
-    steps = shifted.numpy()[:, 20, :, 0] - 20
-    assert (steps == steps[:, :1]).all()
-    assert np.abs(steps).max() <= 5
-    assert len(np.unique(steps)) > 1
+def test_audio_augmentation_shifts_and_stretches_time_only() -> None:
+    x = np.tile(np.arange(49, dtype=np.float32)[None, :, None, None], (64, 1, 10, 1))
+    varied, _ = seeded(audio_augmentation(49, np.zeros(10), shift=5, tempo=0.2), 0)(x, np.zeros(64))
+    time = varied.numpy()[..., 0]
+    assert np.allclose(time, time[:, :, :1], atol=1e-3)
+    assert (np.diff(time[:, :, 0], axis=1) > -1e-3).all()
+    pace = (time[:, 30, 0] - time[:, 20, 0]) / 10
+    assert pace.min() > 0.75
+    assert pace.max() < 1.25
+    assert pace.std() > 0.05
+    assert 1 < np.abs(time[:, 24, 0] - 24).max() <= 7
+
+
+def test_random_offsets_are_of_a_sample_or_of_a_frame() -> None:
+    x, deviation = np.zeros((500, 6, 3, 1), np.float32), np.array([0.0, 1.0, 10.0])
+    for every_frame in (False, True):
+        layers = tf_keras.Sequential([RandomOffset(deviation, every_frame)])
+        first, again, other = (seeded(layers, seed)(x, np.zeros(500))[0].numpy() for seed in (1, 1, 2))
+        assert (first == again).all()
+        assert (first != other).any()
+        assert (first == first[:, :1]).all() != every_frame
+        assert np.allclose(first.std(axis=(0, 1, 3)), deviation, rtol=0.1)
+    assert (layers(x) == 0).numpy().all()
 
 
 def test_picture_folder(tmp_path: Path) -> None:
