@@ -9,6 +9,7 @@ from patch_scheduler.cost import Cost, default_cost, total_cost
 from patch_scheduler.demand import in_order
 from patch_scheduler.geometry import Network
 from patch_scheduler.optimize import schedule_layers
+from patch_scheduler.peaks import Peaks
 from patch_scheduler.plan import Plan
 from patch_scheduler.rows import fit_rows, plan_rows
 from patch_scheduler.schedule import Schedule
@@ -17,7 +18,7 @@ from patch_scheduler.streams import Found, Streams
 Mode = Literal["auto", "layer", "stream"]
 Aim = Literal["latency", "sram", "flash"]
 UNLIMITED = 1 << 40  # where nothing limits the arena, blocks may be whole maps: fast kernels prepare weights once per block
-NEAR = 1.01  # layers as near to the time of whole blocks are not worth a search for streams
+NEAR = 1.01  # what is as near to the fastest is not worth a search
 
 
 def schedule(
@@ -82,8 +83,17 @@ class Search:
             return layers
         return min(layers, other, key=lambda found: found[1].arena)
 
+    @property
+    def bound(self) -> int:
+        """No schedule has a lower peak."""
+        return Peaks(self.network).least((1,) * len(self.network.operators)) if self.mode == "layer" else self.streams.least
+
     def within(self, limit: int) -> Found | None:
-        """The fastest schedule found that fits: layers alone where nothing else is asked for, or could be much faster."""
+        """The fastest schedule found that fits."""
+        return self.loose(limit) or self.lean(limit)
+
+    def loose(self, limit: int) -> Found | None:
+        """Layers alone where nothing else is asked for, or could be much faster; else also streams that leave room."""
         layers = None if self.mode == "stream" else schedule_layers(self.network, limit)
         if layers is not None and layers[1].arena > limit:
             layers = self._waiting_within(limit) if self.mode == "layer" else None
@@ -91,7 +101,13 @@ class Search:
             return layers
         if layers is not None and self._price(layers) <= NEAR * self._fastest:
             return layers
-        return min((found for found in (layers, self.streams.within(limit)) if found), key=self._price, default=None)
+        return min((found for found in (layers, self.streams.loose(limit)) if found), key=self._price, default=None)
+
+    def lean(self, limit: int) -> Found | None:
+        """The stream of the least peak, or layers where nothing else is asked for."""
+        if self.mode == "layer" or not self.network.operators:
+            return self.loose(limit)
+        return self.streams.lean(limit)
 
     @property
     def _fastest(self) -> float:

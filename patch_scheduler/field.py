@@ -5,21 +5,23 @@ Lives are fixed, so which pieces meet, and how their offsets exclude each other,
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from patch_scheduler.geometry import Int
 from patch_scheduler.units import InPlace, Unit
 
 UNPLACED = 1 << 40  # an address above all others
 FAR = 1 << 50
+ENDS = np.array([[-FAR, FAR], [0, FAR]])
 Order = list[int]
+Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class _Near:
+class _Near(NamedTuple):
     """What a unit meets, piece by piece: whose it is, the offsets between which the unit must not lie, and exceptions.
 
     `span[:, p]` is relative to the offset of `owner[p]`; the last two are the ends of the address space.
@@ -29,9 +31,21 @@ class _Near:
 
     owner: Int
     span: Int
-    opened: list[tuple[Int, int, int, bool]]
+    opened: list[tuple[int, int, int, bool]]
     exact: list[tuple[int, int, int, int]]
     aligned: bool
+
+
+class _Pieces(NamedTuple):
+    """Pieces in the order of their units; `number`: among all; `again`: the one before is at the same place of its unit."""
+
+    number: Int
+    owner: Int
+    low: Int
+    high: Int
+    birth: Int
+    death: Int
+    again: Flags
 
 
 class Field:
@@ -40,17 +54,11 @@ class Field:
     def __init__(self, found: Sequence[Unit], shared: Sequence[InPlace], early: Container[int]) -> None:
         self.units = found
         self.size = np.array([*(unit.size for unit in found), 0], np.int64)
-        count = np.array([len(unit.low) for unit in found], np.int64)
-        self.first = np.cumsum(count) - count
-        self.low, self.high, self.birth, self.death = (
-            np.concatenate([getattr(unit, name) for unit in found]) if len(found) else np.zeros(0, np.int64)
-            for name in ("low", "high", "birth", "death")
-        )
-        self.owner = np.repeat(np.arange(len(found)), count)
+        self.alignment = np.array([unit.alignment for unit in found], np.int64)
         self.is_early = np.array([index in early for index in range(len(found))], bool)
-        self.shared = (count > 1)[self.owner]
-        self.early = np.flatnonzero(self.is_early[self.owner])
-        self.all = np.arange(len(self.owner))
+        self.first, self.all = _pieces(found)
+        chosen = np.flatnonzero(self.is_early[self.all.owner])
+        self.early = _Pieces._make(values[chosen] for values in self.all)
         self.partners: list[list[tuple[int, int, int, InPlace]]] = [[] for _ in found]
         for pair in shared:
             (source, below), (target, above) = pair.source, pair.target
@@ -95,50 +103,83 @@ class Field:
     def _learn(self, index: int) -> _Near:
         """All pieces that live at the same time as one of the unit's."""
         unit, pieces = self.units[index], self.early if self.is_early[index] else self.all
-        birth, death = self.birth[pieces], self.death[pieces]
-        if len(unit.low) == 1:
-            other = np.flatnonzero((birth <= unit.death) & (death >= unit.birth))
-            mine = np.zeros_like(other)
-        else:
-            mine, other = np.nonzero((birth <= unit.death[:, None]) & (death >= unit.birth[:, None]))
-        other = pieces[other]
-        owner, span = self.owner[other], np.array([self.low[other] - unit.high[mine], self.high[other] - unit.low[mine]])
-        opened, apart = [], ~self.shared[other] if len(unit.low) == 1 else np.zeros(len(other), bool)
-        parted: list[tuple[Int, int, int]] = []
-        for piece, partner, its, pair in self.partners[index]:
-            where, target = int(self.first[partner]) + its, pair.target == (index, piece)
-            at = np.flatnonzero((other == where) & (mine == piece))
-            apart[at] = True
-            shift = int(self.low[where]) + (pair.above if target else -pair.above) - int(unit.low[piece])
-            if pair.exact:
-                parted.append((at, partner, shift))
+        mine, other = _meeting(unit, pieces)
+        owner = pieces.owner[other]
+        span = np.array([pieces.low[other] - unit.high[mine], pieces.high[other] - unit.low[mine]])
+        special = list(self._special(index, mine, pieces.number[other]))
+        alone = np.zeros(len(other), bool)
+        alone[[at for at, *_ in special]] = True
+        again = pieces.again[other]
+        again[:1] = False
+        again[1:] &= other[1:] - other[:-1] == 1
+        owner, span, place = _fewer(owner, span, again, alone, len(unit.low) > 1)
+        opened, exact = [], []
+        for at, partner, pair, shift in special:
+            if pair.exact:  # what is parted is there twice: once up to the offset that is allowed, once from there on
+                exact.append((int(place[at]), len(owner), partner, shift))
+                owner, span = np.append(owner, owner[place[at]]), np.append(span, span[:, [place[at]]], axis=1)
             else:
-                opened.append((at, partner, shift, target))
-        if not apart.all():
-            joined, joined_span = _joined(owner[~apart], span[:, ~apart])
-            place = np.cumsum(apart) - 1 + len(joined)
-            opened = [(place[at], partner, shift, target) for at, partner, shift, target in opened]
-            parted = [(place[at], partner, shift) for at, partner, shift in parted]
-            owner = np.concatenate((joined, owner[apart]))
-            span = np.concatenate((joined_span, span[:, apart]), axis=1)
-        # What is parted is there twice: once up to the offset that is allowed, once from there on.
-        exact = []
-        for at, partner, shift in parted:
-            for place_of in at.tolist():
-                exact.append((place_of, len(owner), partner, shift))
-                owner = np.append(owner, owner[place_of])
-                span = np.append(span, span[:, [place_of]], axis=1)
+                opened.append((int(place[at]), partner, shift, pair.target[0] == index))
+        aligned = unit.alignment == 1 or not (
+            (span[1] % unit.alignment).any()
+            or (self.alignment[owner] % unit.alignment).any()
+            or any(shift % unit.alignment for *_, shift in special)
+        )
         # The ends of the address space come last, so that pieces keep their places.
         owner = np.concatenate((owner, [len(self.units)] * 2))
-        span = np.concatenate((span, [[-FAR, FAR], [0, FAR]]), axis=1)
-        aligned = unit.alignment == 1 or (
-            not (span[1] % unit.alignment).any()
-            and not any(shift % unit.alignment for _, _, shift, *_ in opened)
-            and not any(shift % unit.alignment for *_, shift in exact)
-            and not any(self.units[i].alignment % unit.alignment for i in set(owner[:-2].tolist()))
-        )
+        span = np.concatenate((span, ENDS), axis=1)
         self.known[index] = near = _Near(owner, span, opened, exact, aligned)
         return near
+
+    def _special(self, index: int, mine: Int, number: Int) -> Iterator[tuple[int, int, InPlace, int]]:
+        """Of pieces that meet, those that may overlap: their place in the list, the partner, why, and from what offset on."""
+        total = len(self.all.number)
+        keys = mine * total + number
+        for piece, partner, its, pair in self.partners[index]:
+            where = int(self.first[partner]) + its
+            at = int(keys.searchsorted(piece * total + where))
+            if at < len(keys) and keys[at] == piece * total + where:
+                above = pair.above if pair.target == (index, piece) else -pair.above
+                yield at, partner, pair, int(self.all.low[where]) + above - int(self.units[index].low[piece])
+
+
+def _pieces(found: Sequence[Unit]) -> tuple[Int, _Pieces]:
+    """The number of every unit's first piece, and all pieces."""
+    count = np.array([len(unit.low) for unit in found], np.int64)
+    low, high, birth, death = (
+        np.concatenate([getattr(unit, name) for unit in found]) if found else np.zeros(0, np.int64)
+        for name in ("low", "high", "birth", "death")
+    )
+    owner = np.repeat(np.arange(len(found)), count)
+    again = np.zeros(len(owner), bool)
+    again[1:] = (np.diff(owner) == 0) & (np.diff(low) == 0) & (np.diff(high) == 0)
+    return np.cumsum(count) - count, _Pieces(np.arange(len(owner)), owner, low, high, birth, death, again)
+
+
+def _meeting(unit: Unit, pieces: _Pieces) -> tuple[Int, Int]:
+    """Pairs of pieces, the unit's and others, that live at the same time."""
+    if len(unit.low) == 1:
+        other = ((pieces.birth <= unit.death) & (pieces.death >= unit.birth)).nonzero()[0]
+        return np.zeros_like(other), other
+    mine, other = ((pieces.birth <= unit.death[:, None]) & (pieces.death >= unit.birth[:, None])).nonzero()
+    return mine, other
+
+
+def _fewer(owner: Int, span: Int, again: Flags, alone: Flags, mixed: bool) -> tuple[Int, Int, Int]:
+    """One span where several of an owner overlap, and where each is then; those that stand `alone` stay as they are.
+
+    `again`: the span before is the same. `mixed`: those of one owner do not follow each other.
+    """
+    kept = alone | ~again
+    kept[1:] |= alone[:-1]
+    place, owner, span, alone = kept.cumsum() - 1, owner[kept], span[:, kept], alone[kept]
+    others = ~alone
+    joint = owner[others]
+    if not mixed and not (joint[1:] == joint[:-1]).any():
+        return owner, span, place
+    joined, joined_span = _joined(joint, span[:, others])
+    owner, span = np.concatenate((joined, owner[alone])), np.concatenate((joined_span, span[:, alone]), axis=1)
+    return owner, span, (alone.cumsum() - 1 + len(joined))[place]
 
 
 def _joined(owner: Int, span: Int) -> tuple[Int, Int]:
@@ -158,7 +199,7 @@ def _part(span: Int, below: int, above: int, offset: int) -> None:
         span[1, below] = span[0, above] = offset
 
 
-def _open(side: Int, at: Int, partner: int, shift: int, target: bool) -> None:
+def _open(side: Int, at: int, partner: int, shift: int, target: bool) -> None:
     """Opens the addresses at which a row may be written over one that its operator reads for the last time."""
     if partner != UNPLACED:
-        side[at] = np.maximum(side[at], partner + shift) if target else np.minimum(side[at], partner + shift)
+        side[at] = max(side[at], partner + shift) if target else min(side[at], partner + shift)

@@ -81,13 +81,13 @@ def _placed(
     enough = max(bound, enough)
     best: tuple[int, Int, list[Unit]] | None = None
     choices = _choices(network, schedule, life, [form for form in forms if form != "single"])
-    last = len(choices)
+    regular = len(choices)
     if "single" in forms:
         choices += _single(network, schedule, life, len(choices[-1]))
     for number, found in enumerate(choices, 1):
-        shared, share = in_place(network, schedule, found), effort if number == last else effort // 2
-        short = hurry and share < ROUNDS * len(found)
-        limit = HOPELESS * enough if short or (number < last and enough > bound) else np.inf
+        shared, share = in_place(network, schedule, found), effort if number == regular else effort // 2
+        short = hurry and (number < len(choices) or share < ROUNDS * len(found))
+        limit = HOPELESS * enough if short or (number < regular and enough > bound) else np.inf
         placed = search(found, shared, moments, enough, share, limit, walk, short)
         if placed is not None and (best is None or placed[1] < best[0]):
             best = placed[1], placed[0], found

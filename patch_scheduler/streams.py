@@ -22,6 +22,7 @@ from patch_scheduler.schedule import Schedule, Stage
 Found = tuple[Schedule, Plan]
 ATTEMPTS = 6  # lower and lower peaks, until the rows fit
 STEP = 0.98  # to the next of them, at most
+GAPS = (0.06, 0.08, 0.12, 0.2)  # parts of the limit that rows may leave empty, where it takes more than a moment to place them
 MAX_EVENTS = 4000  # networks of images stay below; signals of many thousand rows come in larger blocks
 CLOSE = 1.02  # an arena this near to its bound is not worth another search
 WIDE = 1.05  # where the arena is as far above, higher peaks are worth a search
@@ -87,7 +88,7 @@ class Streams:
                 break
         self.least = max(least, self.layers.edges)
         self.tried: set[tuple[Stage, ...]] = set()
-        self.refused: set[tuple[_Cuts, int]] = set()
+        self.known: dict[tuple[_Cuts, int], Found | None] = {}
 
     def smallest(self) -> Found:
         """The least arena found; within it the fastest schedule, or the fewest tables."""
@@ -142,27 +143,37 @@ class Streams:
         return self.within(limit) or self.smallest()
 
     def within(self, limit: int) -> Found | None:
-        """The cheapest schedule whose rows were found to fit: peaks further and further below the limit leave room for gaps."""
+        """The cheapest schedule whose rows were found to fit."""
+        return self.loose(limit) or self.lean(limit)
+
+    def loose(self, limit: int) -> Found | None:
+        """Cheap cuts whose rows fit: peaks further and further below the limit leave room for gaps."""
         if limit < self.least:
             return None
-        highest, *lower = rungs(limit, self.least)
-        found = self._fitting(self._cheapest(highest), limit)
-        if found is not None:
-            return found
-        smallest = self._fitting(next(self._tight(self.least)), limit)
-        if smallest is None:  # so that others are not worth a search
-            return None
-        between = (self._fitting(self._cheapest(target), limit) for target in lower)
-        return next((found for found in between if found is not None), smallest)
+        for target in self._rungs(limit):
+            found = self._fitting(self._cheapest(target), limit)
+            if found is not None or self.lean(limit) is None:  # where these do not fit, others are not worth a search
+                return found
+        return None
+
+    def _rungs(self, limit: int) -> Iterator[int]:
+        """Peaks to try, down to the least."""
+        step = min((self.least / max(limit, 1)) ** (1 / ATTEMPTS), STEP)
+        parts = [step**attempt for attempt in range(ATTEMPTS)] if self.quick else [1 - gap for gap in GAPS]
+        yield from (target for target in (round(limit * part) for part in parts) if target > self.least)
+        yield self.least
+
+    def lean(self, limit: int) -> Found | None:
+        """Cuts of the least peak, if their rows fit."""
+        return self._fitting(next(self._tight(self.least)), limit) if limit >= self.least else None
 
     def _fitting(self, cuts: _Cuts, limit: int) -> Found | None:
-        """The events, if their rows are found to fit, and were not tried before."""
-        if (cuts, limit) in self.refused:
-            return None
-        self.refused.add((cuts, limit))
-        schedule = cuts.schedule(self.network)
-        plan = fit_rows(self.network, schedule, limit, PLACEMENTS // 2)
-        return (schedule, plan) if plan else None
+        """The events, if their rows are found to fit."""
+        if (cuts, limit) not in self.known:
+            schedule = cuts.schedule(self.network)
+            plan = fit_rows(self.network, schedule, limit, PLACEMENTS // 2)
+            self.known[cuts, limit] = (schedule, plan) if plan else None
+        return self.known[cuts, limit]
 
     def tight(self) -> Schedule:
         """Events of the least peak; no places were looked for."""
@@ -264,15 +275,6 @@ class Streams:
         """The longest block with which an operator alone stays within the target."""
         steps = self.network.operators[index].steps
         return next((block for block in blocks(steps) if self.layers.of(index, block, False) <= target), 1)
-
-
-def rungs(limit: int, least: int) -> Iterator[int]:
-    """Peaks to try where rows leave gaps: the limit, and down to the least."""
-    step = min((least / max(limit, 1)) ** (1 / ATTEMPTS), STEP)
-    for target in (round(limit * step**attempt) for attempt in range(ATTEMPTS)):
-        yield max(target, least)
-        if target <= least:
-            return
 
 
 def _beats(steps: Sequence[int]) -> int:

@@ -169,11 +169,16 @@ class _Touched:
     """The rows that an event handles through one access, in order, and the bytes of them all."""
 
     def __init__(self, network: Network, access: Access, event: Event) -> None:
-        steps = slice(event.first, event.last)
-        self.rows = np.unique(expand(access.ranges.low[steps], access.ranges.high[steps])[0])
+        low, high = access.ranges.low[event.first : event.last], access.ranges.high[event.first : event.last]
         self.row_bytes = network.tensors[access.tensor].row_bytes
-        self.size = len(self.rows) * self.row_bytes
+        self.first, self.rows = int(low[0]), None
+        if len(low) == 1 or (low[1:] == high[:-1]).all():
+            self.size = (int(high[-1]) - self.first) * self.row_bytes
+        else:
+            self.rows = np.unique(expand(low, high)[0])
+            self.size = len(self.rows) * self.row_bytes
 
     def element(self, row: int) -> int:
         """The bytes handled before a row."""
-        return int(np.searchsorted(self.rows, row)) * self.row_bytes
+        before = row - self.first if self.rows is None else int(np.searchsorted(self.rows, row))
+        return before * self.row_bytes

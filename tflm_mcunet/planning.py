@@ -94,14 +94,29 @@ class Within:
         """Events that need about the least arena without computing anything twice."""
         return tight(self.lowered.network, self.search.mode)
 
+    @property
+    def bound(self) -> int:
+        """No schedule has a lower peak."""
+        return self.search.bound
+
     def best(self, limit: int) -> Planned | None:
         """The fastest plan found within the limit."""
-        if self.twice:
-            if self.options.schedule == "patch" and _forced_bound(self.graph, self.options) > limit:
-                return None
-            planned = plan_graph(self.graph, self.options)
-            return planned if is_enough(planned, self.options) else None
-        found = self.search.within(limit)
+        if not self.twice:
+            return self._planned(self.search.within(limit))
+        if self.options.schedule == "patch" and _forced_bound(self.graph, self.options) > limit:
+            return None
+        planned = plan_graph(self.graph, self.options)
+        return planned if is_enough(planned, self.options) else None
+
+    def loose(self, limit: int) -> Planned | None:
+        """The fastest plan found where rows have room."""
+        return self._planned(self.search.loose(limit))
+
+    def lean(self, limit: int) -> Planned | None:
+        """The plan of the least peak, if its rows fit."""
+        return self._planned(self.search.lean(limit))
+
+    def _planned(self, found: tuple[Schedule, Plan] | None) -> Planned | None:
         return Planned(self.graph, self.lowered, *found) if found else None
 
 

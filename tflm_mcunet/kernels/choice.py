@@ -25,6 +25,9 @@ SHARES = (1.0, 0.97, 0.9)
 LESS = (1.0, 0.9, 0.8)
 """Parts of the limit for which small networks are planned: more memory may lead the search astray."""
 
+GAPS = 1.05
+"""The arena of rows that may be placed quickly, as part of their peak of live bytes: about the least."""
+
 SMALL = 300
 """Steps of all operators up to which a plan is a matter of a moment."""
 
@@ -170,22 +173,36 @@ def recomputed_with_kernels(graph: Graph, options: Options, bound: int) -> Plann
 
 
 def _within(kernels: _Kernels, options: Options) -> Planned | None:
-    """The fastest plan found within the limit; where a plan is a matter of a moment, also of those found within less."""
+    """The fastest plan found within the limit, with kernels for whose scratch there is room."""
     leanest = Within(kernels.leanest(), options)
-    small = not leanest.twice and sum(op.steps for op in leanest.lowered.operators) <= SMALL
-    events, plans = leanest.tight(), list[Planned]()
-    for share in LESS if small else LESS[:1]:
-        limit = int(share * (options.sram_limit or 0))
-        for search in chain(_roomy(kernels, leanest, events, limit), [leanest]):
-            if plans and not small and search is not leanest:
-                continue
-            planned = search.best(limit)
-            if planned is None:
-                continue
-            if _cost(planned, options) <= NEAR * kernels.least_cost:
-                return planned
-            plans.append(_quicker(kernels, planned, limit, options))
-    return min(plans, key=lambda found: _cost(found, options), default=None)
+    events, limit = leanest.tight(), options.sram_limit or 0
+    if leanest.twice or sum(op.steps for op in leanest.lowered.operators) <= SMALL:
+        shares = (1.0,) if leanest.twice else LESS
+        found = (_fastest(kernels, leanest, events, int(share * limit)) for share in shares)
+        return min((planned for planned in found if planned), key=lambda planned: _cost(planned, options), default=None)
+    sets = [*_roomy(kernels, leanest, events, limit), leanest]
+    bound = limit / GAPS  # where rows can be expected to fit with the gaps that they leave
+    for search in sets:
+        if search.bound <= bound:
+            planned = search.loose(limit)
+            if planned is not None:
+                return _quicker(kernels, planned, limit, options)
+            bound = search.bound - 1
+    planned = next((planned for planned in (search.lean(limit) for search in sets) if planned), None)
+    return planned and _quicker(kernels, planned, limit, options)
+
+
+def _fastest(kernels: _Kernels, leanest: Within, events: Schedule, limit: int) -> Planned | None:
+    """The fastest of the plans with every set of kernels."""
+    plans = list[Planned]()
+    for search in chain(_roomy(kernels, leanest, events, limit), [leanest]):
+        planned = search.best(limit)
+        if planned is None:
+            continue
+        if _cost(planned, leanest.options) <= NEAR * kernels.least_cost:
+            return planned
+        plans.append(_quicker(kernels, planned, limit, leanest.options))
+    return min(plans, key=lambda found: _cost(found, leanest.options), default=None)
 
 
 def _roomy(kernels: _Kernels, leanest: Within, events: Schedule, limit: int) -> Iterator[Within]:
@@ -196,15 +213,16 @@ def _roomy(kernels: _Kernels, leanest: Within, events: Schedule, limit: int) -> 
 
 
 def _quicker(kernels: _Kernels, planned: Planned, goal: int, options: Options) -> Planned:
-    """The same events with faster kernels, within a goal that the plan meets."""
-    before = _cost(planned, options)
+    """The same events with faster kernels, within a goal that the plan meets: where rows lie, or elsewhere if that is faster."""
+    filled = _filled(kernels, planned, goal, options)
+    enough = _cost(filled, options) / NEAR
     rooms = (_rooms(planned.lowered, planned.schedule, share * goal) for share in SHARES)
     for graph in _different(kernels.fitting(planned.graph, room, in_step=True) for room in rooms):
-        if _cost(replace(planned, lowered=lowered(graph, options)), options) < before:
+        if _cost(replace(planned, lowered=lowered(graph, options)), options) < enough:
             moved = replan(planned, graph, options, goal)
             if moved is not None:
                 return moved
-    return _filled(kernels, planned, goal, options)
+    return filled
 
 
 def _blocks(planned: Planned) -> Iterator[tuple[Operator, int]]:
