@@ -86,7 +86,7 @@ def _placed(
         choices += _single(network, schedule, life, len(choices[-1]))
     for number, found in enumerate(choices, 1):
         shared, share = in_place(network, schedule, found), effort if number == regular else effort // 2
-        short = hurry and (number < len(choices) or share < ROUNDS * len(found))
+        short = hurry and (share < ROUNDS * len(found) or len(choices[-1]) > FEW > len(found))
         limit = HOPELESS * enough if short or (number < regular and enough > bound) else np.inf
         placed = search(found, shared, moments, enough, share, limit, walk, short)
         if placed is not None and (best is None or placed[1] < best[0]):

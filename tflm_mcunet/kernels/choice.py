@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from typing import NamedTuple
 
 from patch_scheduler import Schedule, lower_bound
@@ -22,15 +22,11 @@ from tflm_mcunet.planning import Planned, Within, busiest, forced, is_enough, lo
 SHARES = (1.0, 0.97, 0.9)
 """Parts of the goal within which kernels are chosen until a plan meets it: scratch has one address during all of its events."""
 
-LESS = (1.0, 0.9, 0.8)
-"""Parts of the limit for which small networks are planned: more memory may lead the search astray."""
+LESS = ((300, (1.0, 0.9, 0.8)), (900, (1.0,)))
+"""Parts of the limit for which networks of so many steps are planned with all kernels: more memory may lead the search astray."""
 
 GAPS = 1.05
 """The arena of rows that may be placed quickly, as part of their peak of live bytes: about the least."""
-
-SMALL = 300
-"""Steps of all operators up to which a plan is a matter of a moment."""
-
 
 class _Room(NamedTuple):
     """Bytes that an operator's scratch may have, and the steps of its longest event."""
@@ -176,9 +172,9 @@ def _within(kernels: _Kernels, options: Options) -> Planned | None:
     """The fastest plan found within the limit, with kernels for whose scratch there is room."""
     leanest = Within(kernels.leanest(), options)
     events, limit = leanest.tight(), options.sram_limit or 0
-    if leanest.twice or sum(op.steps for op in leanest.lowered.operators) <= SMALL:
-        shares = (1.0,) if leanest.twice else LESS
-        found = (_fastest(kernels, leanest, events, int(share * limit)) for share in shares)
+    shares = (1.0,) if leanest.twice else _shares(leanest.lowered)
+    if shares:
+        found = [_fastest(kernels, leanest, events, int(share * limit)) for share in shares]
         return min((planned for planned in found if planned), key=lambda planned: _cost(planned, options), default=None)
     sets = [*_roomy(kernels, leanest, events, limit), leanest]
     bound = limit / GAPS  # where rows can be expected to fit with the gaps that they leave
@@ -190,6 +186,12 @@ def _within(kernels: _Kernels, options: Options) -> Planned | None:
             bound = search.bound - 1
     planned = next((planned for planned in (search.lean(limit) for search in sets) if planned), None)
     return planned and _quicker(kernels, planned, limit, options)
+
+
+def _shares(lowered: Lowered) -> tuple[float, ...]:
+    """Parts of the limit to plan the network for; none where a plan is no matter of a moment."""
+    steps = sum(op.steps for op in lowered.operators)
+    return next((shares for most, shares in LESS if steps <= most), ())
 
 
 def _fastest(kernels: _Kernels, leanest: Within, events: Schedule, limit: int) -> Planned | None:
@@ -217,12 +219,10 @@ def _quicker(kernels: _Kernels, planned: Planned, goal: int, options: Options) -
     filled = _filled(kernels, planned, goal, options)
     enough = _cost(filled, options) / NEAR
     rooms = (_rooms(planned.lowered, planned.schedule, share * goal) for share in SHARES)
-    for graph in _different(kernels.fitting(planned.graph, room, in_step=True) for room in rooms):
-        if _cost(replace(planned, lowered=lowered(graph, options)), options) < enough:
-            moved = replan(planned, graph, options, goal)
-            if moved is not None:
-                return moved
-    return filled
+    graphs = _different(kernels.fitting(planned.graph, room, in_step=True) for room in rooms)
+    faster = (graph for graph in graphs if _cost(replace(planned, lowered=lowered(graph, options)), options) < enough)
+    moved = (replan(planned, graph, options, goal) for graph in islice(faster, len(SHARES) if _shares(planned.lowered) else 1))
+    return next((found for found in moved if found is not None), filled)
 
 
 def _blocks(planned: Planned) -> Iterator[tuple[Operator, int]]:
