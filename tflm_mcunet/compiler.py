@@ -13,7 +13,7 @@ from tflm_mcunet.codegen.emit import Emission, emit
 from tflm_mcunet.codegen.lower import Lowered
 from tflm_mcunet.fit import check_all, check_flash, check_sram
 from tflm_mcunet.graph import Graph
-from tflm_mcunet.kernels.choice import least_with_kernels, plan_with_kernels, plan_within, with_patches
+from tflm_mcunet.kernels.choice import plan_with_kernels
 from tflm_mcunet.kernels.flash import code_bytes
 from tflm_mcunet.operators.base import Operator, Unsupported
 from tflm_mcunet.options import OptionError, Options
@@ -144,27 +144,7 @@ def _fitted(original: Graph, options: Options) -> Options:
 
 
 def _planned(original: Graph, options: Options, trace: Callable[[str], None] | None = None) -> Planned:
-    graph = prepared(original, options, trace)
-    options = with_patches(graph, options)
-    found = plan_within(graph, options)
-    if found is not None:
-        return found
-    least, limit = least_with_kernels(graph, options), options.sram_limit
-    return least if limit is None or least.plan.arena <= limit else _least(graph, options, least)
-
-
-def _least(graph: Graph, options: Options, least: Planned) -> Planned:
-    """The smallest plan, or one below it that a search for what is faster within a limit comes upon.
-
-    It follows from the options without their limit, and no search within one byte less succeeds: what an error names compiles.
-    """
-    aim = "latency" if options.minimize == "sram" else options.minimize
-    while least.plan.arena > 1:
-        below = plan_within(graph, replace(options, minimize=aim, sram=least.plan.arena - 1))
-        if below is None:
-            break
-        least = below
-    return least
+    return plan_with_kernels(prepared(original, options, trace), options)
 
 
 def prepared(original: Graph, options: Options, trace: Callable[[str], None] | None = None) -> Graph:

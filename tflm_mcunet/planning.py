@@ -67,17 +67,27 @@ def busiest(lowered: Lowered, schedule: Schedule) -> list[int]:
     return most
 
 
-def plan_graph(graph: Graph, options: Options) -> Planned:
-    """The fastest way to run within the limit, or the smallest, by the options' schedule; the least one found where none fits.
+def plan_graph(graph: Graph, options: Options) -> Planned | None:
+    """The fastest way to run within the limit by the options' schedule, None where none is found; without a limit, or where the
+    least SRAM is asked for, there always is one.
 
     Raises PatchError where the patches asked for are impossible.
     """
     if options.schedule == "patch":
-        return min((planned for _, planned in _tried(graph, options, "layer")), key=_arena)
+        return min((planned for _, planned in _tried(graph, options, "layer")), key=_arena, default=None)
     whole = _planned(graph, graph, options, options.schedule)
-    if options.macs_budget == 1 or is_enough(whole, options):
+    if options.macs_budget == 1 or (whole is not None and options.minimize != "sram"):
         return whole
-    return min((whole, *recomputed(graph, options, whole.plan.lower_bound)), key=lambda planned: _rank(planned, options))
+    twice = recomputed(graph, options, _bound(graph, options, options.schedule))
+    key = _arena if options.minimize == "sram" else _repeated
+    return min((planned for planned in (whole, *twice) if planned), key=key, default=None)
+
+
+def plan_least(graph: Graph, options: Options) -> Planned:
+    """The smallest way to run by the options' schedule, whatever else they ask for."""
+    planned = plan_graph(graph, replace(options, minimize="sram"))
+    assert planned is not None
+    return planned
 
 
 class Within:
@@ -105,8 +115,7 @@ class Within:
             return self._planned(self.search.within(limit))
         if self.options.schedule == "patch" and _forced_bound(self.graph, self.options) > limit:
             return None
-        planned = plan_graph(self.graph, self.options)
-        return planned if is_enough(planned, self.options) else None
+        return plan_graph(self.graph, self.options)
 
     def loose(self, limit: int) -> Planned | None:
         """The fastest plan found where rows have room."""
@@ -130,19 +139,19 @@ def recomputed(graph: Graph, options: Options, bound: int) -> list[Planned]:
 
 
 def _gated(graph: Graph, options: Options, below: float) -> Iterator[Planned]:
-    """With maps before squeeze-and-excite gates computed twice: until one fits, or the smallest."""
+    """With maps before squeeze-and-excite gates computed twice: the first that fits, or the smallest."""
     found = [each for each in recomputed_maps(graph, options.macs_budget * graph.macs) if each[0] < below]
-    limit = 0 if options.minimize == "sram" else options.sram_limit or 0
-    for _, candidate in [each for each in found if each[0] <= limit] or found[-1:]:
+    limit = _limit(options)
+    for _, candidate in found[-1:] if limit is None else [each for each in found if each[0] <= limit]:
         planned = _planned(graph, candidate, options, "auto")
-        yield planned
-        if is_enough(planned, options):
+        if planned is not None:
+            yield planned
             return
 
 
-def is_enough(planned: Planned, options: Options) -> bool:
-    """Whether a smaller arena would gain nothing: it fits, and the least is not asked for."""
-    return options.minimize != "sram" and (options.sram_limit is None or planned.plan.arena <= options.sram_limit)
+def _limit(options: Options) -> int | None:
+    """The bytes within which a plan is looked for; None where it is the one of the least SRAM, or SRAM is no question."""
+    return None if options.minimize == "sram" else options.sram_limit
 
 
 def _grids(options: Options) -> Iterable[tuple[int, int]]:
@@ -187,7 +196,8 @@ class _Cut(NamedTuple):
 
 def forced(graph: Graph, options: Options) -> Options:
     """The options with the patches that are found best, so that no others are looked for."""
-    cut, _ = min(_tried(graph, options, "layer"), key=lambda each: each[1].plan.arena)
+    found = _tried(graph, options, "layer") or _tried(graph, replace(options, minimize="sram"), "layer")
+    cut, _ = min(found, key=lambda each: each[1].plan.arena)
     return replace(options, patches=cut.grid[0], patch_depth=cut.depth)
 
 
@@ -203,17 +213,17 @@ def _tried(graph: Graph, options: Options, mode: str, below: float = math.inf) -
         raise PatchError("--schedule patch: this model has no part that patches could run")
     count = TRIED if mode != "layer" else len(cuts)
     estimated = sorted((cut for cut in cuts if cut.bound < below), key=lambda cut: (cut.bound, cut.graph.macs))
-    limit = options.sram_limit
-    if options.minimize != "sram" and limit is not None:
+    limit = _limit(options)
+    if limit is not None:
         fitting = sorted((cut for cut in estimated if cut.bound <= limit), key=lambda cut: cut.graph.macs)
-        for cut in fitting[:count]:
-            planned = _planned(graph, cut.graph, options, mode)
-            if planned.plan.arena <= limit:
-                return [(cut, planned)]
+        found = ((cut, _planned(graph, cut.graph, options, mode)) for cut in fitting[:count])
+        return next(([(cut, planned)] for cut, planned in found if planned is not None), [])
     plans: list[tuple[_Cut, Planned]] = []
     for cut in estimated[:count]:
         if all(cut.bound < planned.plan.arena for _, planned in plans):
-            plans.append((cut, _planned(graph, cut.graph, options, mode)))
+            planned = _planned(graph, cut.graph, options, mode)
+            assert planned is not None
+            plans.append((cut, planned))
     return plans
 
 
@@ -224,7 +234,7 @@ def _least(cuts: Iterable[_Cut]) -> int:
 def _bounded(graph: Graph, grid: tuple[int, int], options: Options, mode: str) -> Iterator[_Cut]:
     """A grid's patches within the budget of work, deeper and deeper, until their bounds are steep."""
     budget = math.inf if options.schedule == "patch" else options.macs_budget * graph.macs
-    limit = 0 if options.minimize == "sram" else options.sram_limit or 0
+    limit = _limit(options) or 0
     behind = _behind(graph, options) if options.schedule == "patch" else {}
     least = math.inf
     for depth, candidate in itertools.takewhile(lambda c: c[1].macs <= budget, _deeper(graph, grid, options)):
@@ -246,9 +256,8 @@ def _behind(graph: Graph, options: Options) -> dict[int, int]:
     return {depth: max((worst.get(op, 0) for op in graph.operators[first + depth :]), default=0) for depth in depths(graph)}
 
 
-def _rank(planned: Planned, options: Options) -> tuple[int, int]:
-    """The least work where the plan fits and that is enough, else the least arena."""
-    return (0, planned.macs_recomputed) if is_enough(planned, options) else (1, planned.plan.arena)
+def _repeated(planned: Planned) -> int:
+    return planned.macs_recomputed
 
 
 def _arena(planned: Planned) -> int:
@@ -273,16 +282,17 @@ def _forced_bound(graph: Graph, options: Options) -> int:
     return _bound(patch(graph, (options.patches, options.patches), options.patch_depth), options, "layer")
 
 
-def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Planned:
-    found = lowered(graph, options)
-    how, where = schedule(
-        found.network,
-        mode=mode,  # type: ignore[arg-type]
-        limit=options.sram_limit,
-        minimize=options.minimize,  # type: ignore[arg-type]
-        cost=scheduler_cost(found.operators, options.board),
+def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Planned | None:
+    """None where no schedule is found within the limit."""
+    lower = lowered(graph, options)
+    cost = scheduler_cost(lower.operators, options.board)
+    limit = _limit(options)
+    found = (
+        schedule(lower.network, mode=mode, minimize=options.minimize, cost=cost)  # type: ignore[arg-type]
+        if limit is None
+        else Search(lower.network, mode, options.minimize, cost).within(limit)  # type: ignore[arg-type]
     )
-    return Planned(graph, found, how, where, graph.macs - original.macs)
+    return Planned(graph, lower, *found, graph.macs - original.macs) if found else None
 
 
 def lowered(graph: Graph, options: Options) -> Lowered:

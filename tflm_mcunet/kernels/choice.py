@@ -17,7 +17,7 @@ from tflm_mcunet.graph import Graph
 from tflm_mcunet.kernels import alternatives, flash
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.options import Options
-from tflm_mcunet.planning import Planned, Within, busiest, forced, is_enough, lowered, plan_graph, recomputed, replan
+from tflm_mcunet.planning import Planned, Within, busiest, forced, lowered, plan_graph, plan_least, recomputed, replan
 
 SHARES = (1.0, 0.97, 0.9)
 """Parts of the goal within which kernels are chosen until a plan meets it: scratch has one address during all of its events."""
@@ -121,41 +121,53 @@ class _Kernels:
 
 def plan_with_kernels(graph: Graph, options: Options) -> Planned:
     """The fastest kernels where they fit the limit; for the least SRAM, fast ones wherever they do not enlarge the arena."""
-    options = with_patches(graph, options)
-    return plan_within(graph, options) or least_with_kernels(graph, options)
+    options = _with_patches(graph, options)
+    return _plan_within(graph, options) or _least_with_kernels(graph, options)
 
 
-def with_patches(graph: Graph, options: Options) -> Options:
+def _with_patches(graph: Graph, options: Options) -> Options:
     """For `patch`, the options with the patches that are found best, so that no others are looked for."""
     if options.schedule != "patch" or (options.patches is not None and options.patch_depth is not None):
         return options
     return forced(_Kernels(graph, options).leanest(), options)
 
 
-def plan_within(graph: Graph, options: Options) -> Planned | None:
+def _plan_within(graph: Graph, options: Options) -> Planned | None:
     """The fastest plan, or that of the least code, within the limit; None where none is found, or the least SRAM is asked for."""
     if options.minimize == "sram":
         return None
     if options.minimize == "flash":
         planned = plan_graph(flash.smallest(graph, options), options)
-        if is_enough(planned, options):
+        if planned is not None:
             return planned
     if options.sram_limit is None:
         options = replace(options, sram=UNLIMITED)
     kernels = _Kernels(graph, options)
+    return plan_graph(graph, options) if kernels.only_one else _within(kernels, options)
+
+
+def _least_with_kernels(graph: Graph, options: Options) -> Planned:
+    """The smallest plan, with fast kernels wherever they do not enlarge the arena."""
+    kernels, limit = _Kernels(graph, options), options.sram_limit
+    least = plan_least(kernels.leanest(), options)
     if not kernels.only_one:
-        return _within(kernels, options)
-    planned = plan_graph(graph, options)
-    return planned if is_enough(planned, options) else None
+        least = _quicker(kernels, least, least.plan.arena, options)
+    refused = limit is not None and least.plan.arena > limit
+    return _smaller(graph, options, least) if refused or _shares(least.lowered) else least
 
 
-def least_with_kernels(graph: Graph, options: Options) -> Planned:
-    """The smallest plan; fast kernels wherever they do not enlarge the arena."""
-    kernels, least = _Kernels(graph, options), replace(options, minimize="sram", sram=UNLIMITED)
-    if kernels.only_one:
-        return plan_graph(graph, least)
-    planned = plan_graph(kernels.leanest(), least)
-    return _quicker(kernels, planned, planned.plan.arena, options)
+def _smaller(graph: Graph, options: Options, least: Planned) -> Planned:
+    """A plan below it that a search for what is faster within a limit comes upon, if any.
+
+    It follows from the options without their limit, and no search within one byte less succeeds: what an error names compiles.
+    """
+    aim = "latency" if options.minimize == "sram" else options.minimize
+    while least.plan.arena > 1:
+        below = _plan_within(graph, replace(options, minimize=aim, sram=least.plan.arena - 1))
+        if below is None:
+            break
+        least = below
+    return least
 
 
 def recomputed_with_kernels(graph: Graph, options: Options, bound: int) -> Planned | None:
