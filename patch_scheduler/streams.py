@@ -9,7 +9,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from patch_scheduler.cost import Cost
+from patch_scheduler.cost import Cost, total_cost
 from patch_scheduler.cuts import Float, StagePeaks, cheapest, least_peak
 from patch_scheduler.demand import streamed
 from patch_scheduler.geometry import Int, Network
@@ -147,14 +147,18 @@ class Streams:
         return self.loose(limit) or self.lean(limit)
 
     def loose(self, limit: int) -> Found | None:
-        """Cheap cuts whose rows fit: peaks further and further below the limit leave room for gaps."""
-        if limit < self.least:
-            return None
-        for target in self._rungs(limit):
+        """Cheap cuts whose rows fit: the first, or the cheapest where a search is a matter of a moment."""
+        found = self._loose(limit)
+        return min(found, key=lambda each: total_cost(each[0], self.cost), default=None) if self.quick else next(found, None)
+
+    def _loose(self, limit: int) -> Iterator[Found]:
+        """Peaks further and further below the limit leave room for gaps."""
+        for target in self._rungs(limit) if limit >= self.least else ():
             found = self._fitting(self._cheapest(target), limit)
-            if found is not None or self.lean(limit) is None:  # where these do not fit, others are not worth a search
-                return found
-        return None
+            if found is not None:
+                yield found
+            elif self.lean(limit) is None:  # so that others are not worth a search
+                return
 
     def _rungs(self, limit: int) -> Iterator[int]:
         """Peaks to try, down to the least."""

@@ -22,8 +22,8 @@ from tflm_mcunet.planning import Planned, Within, busiest, forced, lowered, plan
 SHARES = (1.0, 0.97, 0.9)
 """Parts of the goal within which kernels are chosen until a plan meets it: scratch has one address during all of its events."""
 
-LESS = ((300, (1.0, 0.9, 0.8)), (900, (1.0,)))
-"""Parts of the limit for which networks of so many steps are planned with all kernels: more memory may lead the search astray."""
+MODERATE = 900
+"""Steps of all operators up to which a network is planned with every set of kernels."""
 
 GAPS = 1.05
 """The arena of rows that may be placed quickly, as part of their peak of live bytes: about the least."""
@@ -153,7 +153,7 @@ def _least_with_kernels(graph: Graph, options: Options) -> Planned:
     if not kernels.only_one:
         least = _quicker(kernels, least, least.plan.arena, options)
     refused = limit is not None and least.plan.arena > limit
-    return _smaller(graph, options, least) if refused or _shares(least.lowered) else least
+    return _smaller(graph, options, least) if refused or _is_moderate(least.lowered) else least
 
 
 def _smaller(graph: Graph, options: Options, least: Planned) -> Planned:
@@ -184,26 +184,25 @@ def _within(kernels: _Kernels, options: Options) -> Planned | None:
     """The fastest plan found within the limit, with kernels for whose scratch there is room."""
     leanest = Within(kernels.leanest(), options)
     events, limit = leanest.tight(), options.sram_limit or 0
-    shares = (1.0,) if leanest.twice else _shares(leanest.lowered)
-    if shares:
-        found = [_fastest(kernels, leanest, events, int(share * limit)) for share in shares]
-        return min((planned for planned in found if planned), key=lambda planned: _cost(planned, options), default=None)
+    if leanest.twice or _is_moderate(leanest.lowered):
+        return _fastest(kernels, leanest, events, limit)
     sets = [*_roomy(kernels, leanest, events, limit), leanest]
     bound = limit / GAPS  # where rows can be expected to fit with the gaps that they leave
     for search in sets:
         if search.bound <= bound:
             planned = search.loose(limit)
             if planned is not None:
-                return _quicker(kernels, planned, limit, options)
+                break
             bound = search.bound - 1
-    planned = next((planned for planned in (search.lean(limit) for search in sets) if planned), None)
-    return planned and _quicker(kernels, planned, limit, options)
+    else:
+        planned = next((planned for planned in (search.lean(limit) for search in sets) if planned), None)
+    if planned is None or _cost(planned, options) <= NEAR * kernels.least_cost:
+        return planned
+    return _quicker(kernels, planned, limit, options)
 
 
-def _shares(lowered: Lowered) -> tuple[float, ...]:
-    """Parts of the limit to plan the network for; none where a plan is no matter of a moment."""
-    steps = sum(op.steps for op in lowered.operators)
-    return next((shares for most, shares in LESS if steps <= most), ())
+def _is_moderate(lowered: Lowered) -> bool:
+    return sum(op.steps for op in lowered.operators) <= MODERATE
 
 
 def _fastest(kernels: _Kernels, leanest: Within, events: Schedule, limit: int) -> Planned | None:
@@ -233,7 +232,8 @@ def _quicker(kernels: _Kernels, planned: Planned, goal: int, options: Options) -
     rooms = (_rooms(planned.lowered, planned.schedule, share * goal) for share in SHARES)
     graphs = _different(kernels.fitting(planned.graph, room, in_step=True) for room in rooms)
     faster = (graph for graph in graphs if _cost(replace(planned, lowered=lowered(graph, options)), options) < enough)
-    moved = (replan(planned, graph, options, goal) for graph in islice(faster, len(SHARES) if _shares(planned.lowered) else 1))
+    tries = islice(faster, len(SHARES) if _is_moderate(planned.lowered) else 1)
+    moved = (replan(planned, graph, options, goal) for graph in tries)
     return next((found for found in moved if found is not None), filled)
 
 
