@@ -26,6 +26,8 @@ def main(argv: Sequence[str]) -> None:
     """Shows sample, answer, memory and instructions."""
     model = HERE / MODELS[NETWORK.value]
     with np.load(model.parent / "samples.npz") as samples:
+        if SAMPLE.value >= len(samples["labels"]):
+            raise app.UsageError(f"--sample {SAMPLE.value}: there are {len(samples['labels'])}")
         sample, label, names = samples["input_0"][SAMPLE.value], samples["labels"][SAMPLE.value], samples["names"]
     show(sample)
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.arguments import natural, part, positive, share
 from tflm_mcunet.errors import Error
 from tflm_mcunet.options import INPUTS, SCHEDULES
 
@@ -47,8 +48,8 @@ def _add_kind(kinds: Any, name: str, summary: str, function: Callable[[argparse.
     kind.add_argument("--latency", metavar="N", help="limit of estimated instructions, such as 20M (default: none)")
     kind.add_argument("--schedule", default="auto", choices=SCHEDULES, help="how networks may run (default: auto)")
     kind.add_argument("--input", default="whole", choices=INPUTS, help="pull asks the application for rows (default: whole)")
-    kind.add_argument("--seed", type=_natural, default=0, metavar="N", help="of everything that is random (default: 0)")
-    kind.add_argument("--processes", type=_natural, metavar="N", help="0 works in this one (default: one per processor)")
+    kind.add_argument("--seed", type=natural, default=0, metavar="N", help="of everything that is random (default: 0)")
+    kind.add_argument("--processes", type=natural, metavar="N", help="0 works in this one (default: one per processor)")
     kind.add_argument("--ray", metavar="ADDRESS", help="take the processes of a Ray cluster; local starts one here")
     kind.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return kind
@@ -57,8 +58,8 @@ def _add_kind(kinds: Any, name: str, summary: str, function: Callable[[argparse.
 def _add_space(kinds: Any) -> None:
     summary = "choose resolution and width for a board, before anything is trained"
     kind = _add_kind(kinds, "space", summary, search_space, "--target stm32f746 --plot spaces.svg")
-    kind.add_argument("--networks", type=_natural, default=1000, metavar="N", help="to draw per space (default: 1000)")
-    kind.add_argument("--classes", type=_natural, metavar="N", help="to tell apart (default: the space's)")
+    kind.add_argument("--networks", type=natural, default=1000, metavar="N", help="to draw per space (default: 1000)")
+    kind.add_argument("--classes", type=natural, metavar="N", help="to tell apart (default: the space's)")
     kind.add_argument("--plot", metavar="FILE", help="also draw the distributions (.png, .svg or .pdf)")
 
 
@@ -74,34 +75,22 @@ def _add_network(kinds: Any) -> None:
     data.add_argument("--task", default="classification", choices=TASKS, help="what to train for (default: classification)")
     data.add_argument("--size", metavar="HxW", help="scale pictures to this size (default: the first one's)")
     data.add_argument("--grey", action="store_true", help="read pictures in grey")
-    data.add_argument("--validation", type=float, default=0.1, metavar="SHARE", help="to compare networks on (default: 0.1)")
-    data.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="that the search never sees (default: 0.1)")
+    data.add_argument("--validation", type=part, default=0.1, metavar="SHARE", help="to compare networks on (default: 0.1)")
+    data.add_argument("--test", type=part, default=0.1, metavar="SHARE", help="that the search never sees (default: 0.1)")
     data.add_argument("--no-augment", action="store_true", help="train on the samples as they are")
     training = kind.add_argument_group("training")
-    training.add_argument("--largest-epochs", type=_natural, default=30, metavar="N", help="of the largest network (default: 30)")
-    training.add_argument("--epochs", type=_natural, default=60, metavar="N", help="of all networks together (default: 60)")
-    training.add_argument("--batch", type=_positive, default=128, metavar="N", help="samples per step (default: 128)")
-    training.add_argument("--dropout", type=float, default=0.0, metavar="SHARE", help="before the classifier (default: 0)")
+    training.add_argument("--largest-epochs", type=natural, default=30, metavar="N", help="of the largest network (default: 30)")
+    training.add_argument("--epochs", type=natural, default=60, metavar="N", help="of all networks together (default: 60)")
+    training.add_argument("--batch", type=positive, default=128, metavar="N", help="samples per step (default: 128)")
+    training.add_argument("--dropout", type=part, default=0.0, metavar="SHARE", help="before the classifier (default: 0)")
     training.add_argument("--distribute", choices=("mirrored",), help="over all GPUs of this machine")
-    training.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (default: all)")
+    training.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: all)")
     evolution = kind.add_argument_group("evolution")
     for name, default, meaning in EVOLUTION:
-        evolution.add_argument(f"--{name}", type=_natural, default=default, metavar="N", help=f"{meaning} (default: {default})")
-    evolution.add_argument("--probability", type=float, default=0.1, metavar="P", help="that a gene mutates (default: 0.1)")
-    evolution.add_argument("--calibration", type=_positive, default=20, metavar="N", help="batches of 64 samples (default: 20)")
-    evolution.add_argument("--samples", type=_positive, metavar="N", help="to compare networks on (default: all of --validation)")
-
-
-def _positive(text: str) -> int:
-    if _natural(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
-    return int(text)
-
-
-def _natural(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of 0 or more")
-    return int(text)
+        evolution.add_argument(f"--{name}", type=natural, default=default, metavar="N", help=f"{meaning} (default: {default})")
+    evolution.add_argument("--probability", type=share, default=0.1, metavar="P", help="that a gene mutates (default: 0.1)")
+    evolution.add_argument("--calibration", type=positive, default=20, metavar="N", help="batches of 64 samples (default: 20)")
+    evolution.add_argument("--samples", type=positive, metavar="N", help="to compare networks on (default: all of --validation)")
 
 
 def search_space(options: argparse.Namespace) -> None:
@@ -174,7 +163,16 @@ def search_network(options: argparse.Namespace) -> None:
     print(f"  {plan.sram:,} bytes of SRAM, {plan.flash:,} of flash, {plan.instructions:,} instructions, {plan.macs:,} MACs")
     network = result.architecture
     edges = f"--data {options.data} --size {network.height}x{network.width} --model {figures['network']}"
-    print(f"next: tflm-mcunet train {edges} --target {options.target} --out FIRMWARE")
+    print(f"next: tflm-mcunet train {edges} --target {options.target}{_same(options)} --out FIRMWARE")
+
+
+def _same(options: argparse.Namespace) -> str:
+    """What `train` must be told as well, so that data, division and limits stay what they are."""
+    known = {"task": "classification", "validation": 0.1, "test": 0.1, "seed": 0}
+    known |= {"sram": None, "schedule": "auto", "input": "whole"}
+    said = [f" --{name} {getattr(options, name)}" for name, usual in known.items() if getattr(options, name) != usual]
+    flags = [f" --{name}" for name in ("grey", "no-augment") if getattr(options, name.replace("-", "_"))]
+    return "".join([*said, *flags])
 
 
 def narrowed(options: argparse.Namespace) -> Space:

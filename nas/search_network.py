@@ -173,7 +173,8 @@ class Search:
         samples = self.load()
         space = suited(self.space, samples)
         settings = {name: asdict(getattr(self, name)) for name in ("planner", "recipe", "settings")} | {"space": asdict(space)}
-        claim(out, {**settings, "classes": samples.classes})
+        varied = getattr(augmentation, "__qualname__", None)
+        claim(out, {**settings, "classes": samples.classes, "data": samples.mark(), "augmentation": varied})
         classes, planner = len(samples.classes), self.planner
         prices = pricing.fit(space, targets.load(planner.target), classes)
         evolution = Evolution(space, Judge(planner.limits, prices, planner.schedule, planner.pull), self.settings, classes)

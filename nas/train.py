@@ -103,7 +103,7 @@ def train(
     # What does not fit the board, or cannot be verified here, is not worth training.
     tflm_mcunet.compile(post_training(settled(model, samples[:64]), samples[:1]), **options).verify(samples=1)
     if leads(strategy):
-        _claim(out / "training", model, data, task, recipe)
+        _claim(out / "training", model, teacher, data, task, recipe)
 
     def run_phase(network: tf_keras.Model, phase: Phase) -> None:
         with scope():
@@ -182,15 +182,23 @@ def _delivered(
     return Trained(tflite, compiled, metrics)
 
 
-def _claim(folder: Path, model: tf_keras.Model, data: Dataset, task: Task, recipe: Recipe) -> None:
+def _weights(model: tf_keras.Model) -> int:
+    """A number that other weights hardly share."""
+    return zlib.crc32(b"".join(weight.tobytes() for weight in model.get_weights()))
+
+
+def _claim(
+    folder: Path, model: tf_keras.Model, teacher: tf_keras.Model | None, data: Dataset, task: Task, recipe: Recipe
+) -> None:
     """Notes what the checkpoints in `folder` belong to; raises TrainError where they belong to something else."""
-    samples = zlib.crc32(data.train.keys.tobytes() + data.train.labels.tobytes())
     settings = {
         "model": model.to_json(),
         "recipe": asdict(recipe),
         "task": task.name,
         "classes": data.classes,
-        "samples": samples,
+        "samples": data.mark(),
+        "weights": _weights(model),
+        "teacher": None if teacher is None else _weights(teacher),
     }
     text = json.dumps(settings, indent=1, sort_keys=True)
     record = folder / "settings.json"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.arguments import amount, natural, part, positive, share
 from tflm_mcunet.errors import Error
 from tflm_mcunet.options import INPUTS, MINIMIZE, SCHEDULES, parse_bytes
 
@@ -42,29 +43,29 @@ def _add_data(group: Any) -> None:
     group.add_argument("--size", metavar="HxW", help="scale pictures to this size, such as 96x96 (default: the first one's)")
     group.add_argument("--grey", action="store_true", help="read pictures in grey")
     group.add_argument("--classes", metavar="LIST", help="the classes to tell apart, separated by commas (default: all)")
-    group.add_argument("--validation", type=float, default=0.1, metavar="SHARE", help="where the data has none (default: 0.1)")
-    group.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="where the data has none (default: 0.1)")
+    group.add_argument("--validation", type=part, default=0.1, metavar="SHARE", help="where the data has none (default: 0.1)")
+    group.add_argument("--test", type=part, default=0.1, metavar="SHARE", help="where the data has none (default: 0.1)")
     group.add_argument("--no-augment", action="store_true", help="train on the samples as they are")
 
 
 def _add_training(group: Any) -> None:
-    group.add_argument("--epochs", type=_natural, default=30, metavar="N", help="of float training or fine-tuning (default: 30)")
+    group.add_argument("--epochs", type=natural, default=30, metavar="N", help="of float training or fine-tuning (default: 30)")
     group.add_argument(
-        "--qat-epochs", type=_natural, default=10, metavar="N", help="of quantisation-aware training (default: 10)"
+        "--qat-epochs", type=natural, default=10, metavar="N", help="of quantisation-aware training (default: 10)"
     )
-    group.add_argument("--batch", type=_positive, default=128, metavar="N", help="samples per step (default: 128)")
-    group.add_argument("--rate", type=float, default=4e-3, metavar="X", help="learning rate (default: 0.004)")
+    group.add_argument("--batch", type=positive, default=128, metavar="N", help="samples per step (default: 128)")
+    group.add_argument("--rate", type=amount, default=4e-3, metavar="X", help="learning rate (default: 0.004)")
     group.add_argument(
-        "--qat-rate", type=float, default=4e-4, metavar="X", help="of quantisation-aware training (default: 0.0004)"
+        "--qat-rate", type=amount, default=4e-4, metavar="X", help="of quantisation-aware training (default: 0.0004)"
     )
     group.add_argument("--optimizer", default="adam", choices=("adam", "sgd"), help="default: adam")
-    group.add_argument("--weight-decay", type=float, default=0.0, metavar="X", help="decoupled (default: 0)")
+    group.add_argument("--weight-decay", type=amount, default=0.0, metavar="X", help="decoupled (default: 0)")
     group.add_argument("--teacher", metavar="FILE", help="Keras file of a trained network to distil from")
-    group.add_argument("--temperature", type=float, default=4.0, metavar="T", help="of distillation (default: 4)")
-    group.add_argument("--taught", type=float, default=0.5, metavar="SHARE", help="of the teacher in the loss (default: 0.5)")
+    group.add_argument("--temperature", type=amount, default=4.0, metavar="T", help="of distillation (default: 4)")
+    group.add_argument("--taught", type=share, default=0.5, metavar="SHARE", help="of the teacher in the loss (default: 0.5)")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of division, weights and order (default: 0)")
     group.add_argument("--distribute", choices=("mirrored", "multi-worker"), help="over GPUs, or the machines of TF_CONFIG")
-    group.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (default: all)")
+    group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: all)")
 
 
 def _add_compilation(group: Any) -> None:
@@ -74,18 +75,6 @@ def _add_compilation(group: Any) -> None:
     group.add_argument("--minimize", default="latency", choices=MINIMIZE)
     group.add_argument("--schedule", default="auto", choices=SCHEDULES)
     group.add_argument("--input", default="whole", choices=INPUTS)
-
-
-def _natural(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
-    return int(text)
 
 
 def train_model(options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def _read(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
@@ -84,4 +85,4 @@ def _classes(arrays: Arrays) -> tuple[str, ...]:
     if named is not None:
         return tuple(str(name) for name in named)
     labels = np.concatenate([value for name, value in arrays.items() if name == "y" or name.startswith("y_")])
-    return tuple(str(number) for number in range(int(labels.max()) + 1))
+    return tuple(str(number) for number in range(int(labels.max(initial=-1)) + 1))
