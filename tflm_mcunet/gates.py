@@ -12,7 +12,7 @@ from tflm_mcunet.codegen.lower import lower
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.operators.inverted_bottleneck import InvertedBottleneck
-from tflm_mcunet.passes.bottlenecks import bottlenecks, fuse
+from tflm_mcunet.passes.bottlenecks import bottlenecks, flatten, fuse
 from tflm_mcunet.passes.recompute import recompute, reductions, regions
 
 STEEP = 16
@@ -70,7 +70,10 @@ class _Cut:
                         yield recompute(self.graph, op, region)
         for parts in bottlenecks(self.graph):
             if self._made(parts[0]) < last and self._made(parts[-1]) >= first:
-                yield fuse(self.graph, parts)
+                yield from fuse(self.graph, parts)
+        for op in self.graph.operators:
+            if isinstance(op, InvertedBottleneck) and first <= self._made(op) < last:
+                yield from flatten(self.graph, op)
 
     def _made(self, op: Operator) -> int:
         """The operator's number."""

@@ -5,17 +5,19 @@
 #include "mcu_channels.h"
 #include "mcu_rows.h"
 
-#define MCU_INVERTED_ROWS 16 /* the most a window may have */
+#define MCU_INVERTED_ROWS 16 /* the most that the windows of a step may have */
 
-/* `channels` are those of expansion, depthwise convolution and projection. The depthwise weights are blocks of four channels,
-   [block][kernel_w][kernel_h][channel]. Scratch: the expanded window of one pixel, [kernel_w][kernel_h][inner_c], in which input column
-   x has place (x + pad_w) % kernel_w, and the pixel's depthwise outputs, up to a multiple of four. */
+/* Steps are `rows` rows of output. `channels` are those of expansion, depthwise convolution and projection. The depthwise weights are
+   blocks of four channels, [block][kernel_w][kernel_h][channel]. Scratch: the expanded windows of pixels above one another,
+   [kernel_w][span][inner_c] of span = (rows - 1) * stride_h + kernel_h, in which input column x has place (x + pad_w) % kernel_w; and
+   a pixel's depthwise outputs, up to a multiple of four. */
 struct mcu_inverted_bottleneck {
     const struct mcu_tensor *input, *output;
     const struct mcu_channels *channels;
     uint32_t scratch;
-    int16_t in_h, in_w, in_c, inner_c, out_w, out_c;
+    int16_t in_h, in_w, in_c, inner_c, out_h, out_w, out_c;
     int16_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+    int16_t rows;
     int16_t inner_zero;
 };
 
@@ -35,11 +37,12 @@ static inline void mcu_inverted_expand(const struct mcu_inverted_bottleneck *op,
     mcu_outputs_clamp(&expand->outputs, out, rows * inner);
 }
 
-/* The depthwise outputs of a window whose first column has place `first`. */
-MCU_APART static void mcu_inverted_depthwise(const struct mcu_inverted_bottleneck *op, const int8_t *window, int32_t first, int8_t *out)
+/* The depthwise outputs of a window in columns of `height` bytes, of which the first has place `first`. */
+MCU_APART static void mcu_inverted_depthwise(const struct mcu_inverted_bottleneck *op, const int8_t *window, int32_t height,
+                                             int32_t first, int8_t *out)
 {
     const struct mcu_channels *depthwise = op->channels + 1;
-    const int32_t inner = op->inner_c, height = op->kernel_h * inner, end = op->kernel_w * height;
+    const int32_t inner = op->inner_c, end = op->kernel_w * height;
     const int8_t *weights = depthwise->weights;
     int32_t channel, sums[MCU_BLOCK];
     for (channel = 0; channel < inner; channel += MCU_BLOCK, window += MCU_BLOCK) {
@@ -61,21 +64,26 @@ MCU_APART static void mcu_inverted_depthwise(const struct mcu_inverted_bottlenec
     mcu_outputs_clamp(&depthwise->outputs, out, inner);
 }
 
-/* One row of outputs. Rows of the window outside the image stay what they are at first, zero points; columns are set to them. */
-static inline void mcu_inverted_row(const struct mcu_inverted_bottleneck *op, unsigned char *arena, int32_t row, int8_t *out)
+/* The `count` rows of outputs of a step. Rows of the window outside the image stay what they are at first, zero points; columns are
+   set to them. */
+static inline void mcu_inverted_rows(const struct mcu_inverted_bottleneck *op, unsigned char *arena, int32_t row, int32_t count)
 {
     const struct mcu_channels *project = op->channels + 2;
-    const int32_t inner = op->inner_c, width = op->kernel_w, height = op->kernel_h * inner;
+    const int32_t inner = op->inner_c, width = op->kernel_w, height = ((op->rows - 1) * op->stride_h + op->kernel_h) * inner;
     const int32_t y = row * op->stride_h - op->pad_h, top = y < 0 ? -y : 0;
-    const int32_t rows = (op->in_h - y < op->kernel_h ? op->in_h - y : op->kernel_h) - top;
+    const int32_t span = (count - 1) * op->stride_h + op->kernel_h, rows = (op->in_h - y < span ? op->in_h - y : span) - top;
     int8_t *window = (int8_t *)(arena + op->scratch), *const pixel = window + width * height;
     const int8_t *in[MCU_INVERTED_ROWS];
+    int8_t *out[MCU_INVERTED_ROWS];
     int32_t column, i, x = 0; /* from the left edge of the padding on */
     for (i = 0; i < rows; ++i) {
         in[i] = (const int8_t *)mcu_read(op->input, arena, y + top + i);
     }
+    for (i = 0; i < count; ++i) {
+        out[i] = (int8_t *)mcu_write(op->output, arena, row + i);
+    }
     memset(window, op->inner_zero, (size_t)(width * height));
-    for (column = 0; column < op->out_w; ++column, out += op->out_c) {
+    for (column = 0; column < op->out_w; ++column) {
         const int32_t left = column * op->stride_w;
         for (x = x < left ? left : x; x < left + width; ++x) {
             const int32_t source = x - op->pad_w;
@@ -86,9 +94,12 @@ static inline void mcu_inverted_row(const struct mcu_inverted_bottleneck *op, un
                 mcu_inverted_expand(op, in, rows, (ptrdiff_t)source * op->in_c, place + top * inner);
             }
         }
-        mcu_inverted_depthwise(op, window, left % width, pixel);
-        mcu_channels_one(project, project->weights, 0, op->out_c, pixel, out);
-        mcu_outputs_clamp(&project->outputs, out, op->out_c);
+        for (i = 0; i < count; ++i) {
+            mcu_inverted_depthwise(op, window + i * op->stride_h * inner, height, left % width, pixel);
+            mcu_channels_one(project, project->weights, 0, op->out_c, pixel, out[i]);
+            mcu_outputs_clamp(&project->outputs, out[i], op->out_c);
+            out[i] += op->out_c;
+        }
     }
 }
 
@@ -96,7 +107,8 @@ static inline void mcu_inverted_bottleneck(const void *record, unsigned char *ar
 {
     const struct mcu_inverted_bottleneck *op = (const struct mcu_inverted_bottleneck *)record;
     for (; first < last; ++first) {
-        mcu_inverted_row(op, arena, first, (int8_t *)mcu_write(op->output, arena, first));
+        const int32_t row = first * op->rows, left = op->out_h - row;
+        mcu_inverted_rows(op, arena, row, left < op->rows ? left : op->rows);
     }
 }
 

@@ -320,15 +320,14 @@ def _inverted_bottleneck(op: InvertedBottleneck, block: int) -> Features:
     depthwise, taps = op.parts[1], op.input(0).nhwc[3]
     _, height, width, channels = op.output.nhwc
     pixels, inner = height * width, _rounded(op.inner, PLAIN.channels)
-    rows = depthwise.axes[0].rows()
-    expanded = int((rows.high - rows.low).sum()) * op.columns
-    pairs = int(((rows.high - rows.low) // 2).sum()) * op.columns
+    expanded = int(op.expanded_rows.sum()) * op.columns
+    pairs = int((op.expanded_rows // 2).sum()) * op.columns
     single = expanded - 2 * pairs
     outputs = (expanded * op.inner, pixels * op.inner, pixels * channels)
     values = {
         "event": _up(op.steps, block),
-        "row": height,
-        "piece": height * op.columns,
+        "row": op.steps,
+        "piece": op.steps * op.columns,
         "group": pairs * inner // PLAIN.channels,
         "mac": 2 * pairs * inner * taps,
         "start": single + pixels,

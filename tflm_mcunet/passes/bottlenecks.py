@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TypeVar
 
 from tflm_mcunet.graph import Graph
@@ -13,6 +13,9 @@ from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
 from tflm_mcunet.operators.inverted_bottleneck import WINDOW_ROWS, InvertedBottleneck, Parts
 
 Plain = TypeVar("Plain", bound=Operator)
+
+HEIGHTS = (1, 2, 4)
+"""Rows of output that a step may have."""
 
 
 def bottlenecks(graph: Graph) -> Iterator[Parts]:
@@ -34,11 +37,21 @@ def bottlenecks(graph: Graph) -> Iterator[Parts]:
             yield expand, depthwise, project  # type: ignore[misc]
 
 
-def fuse(graph: Graph, parts: Parts) -> Graph:
-    """The graph with one operator, where the last was, in place of the bottleneck's three."""
+def fuse(graph: Graph, parts: Parts) -> Iterator[Graph]:
+    """Graphs with one operator, where the last was, in place of the bottleneck's three: one for each height."""
     expand, depthwise, project = parts
     plain = (_as(Conv2D, expand), _as(DepthwiseConv2D, depthwise), _as(Conv2D, project))
-    return graph.exchange({expand: None, depthwise: None, project: InvertedBottleneck.of(plain)})
+    for height in HEIGHTS:
+        fused = InvertedBottleneck.of(plain, height)
+        if height == 1 or (fused.span <= WINDOW_ROWS and height < 2 * fused.output.rows):
+            yield graph.exchange({expand: None, depthwise: None, project: fused})
+
+
+def flatten(graph: Graph, op: InvertedBottleneck) -> Iterator[Graph]:
+    """Graphs in which a fused bottleneck keeps smaller windows."""
+    for height in HEIGHTS:
+        if height < op.height:
+            yield graph.exchange({op: replace(op, height=height)})
 
 
 def _pointwise(op: Operator) -> bool:
