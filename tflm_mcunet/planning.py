@@ -130,11 +130,15 @@ def recomputed(graph: Graph, options: Options, bound: int) -> list[Planned]:
 
 
 def _gated(graph: Graph, options: Options, below: float) -> Iterator[Planned]:
-    """With maps before squeeze-and-excite gates computed twice: until one fits, or the smallest."""
+    """With maps before squeeze-and-excite gates or expanded rows computed again: until one fits, or the smallest."""
     found = [each for each in recomputed_maps(graph, options.macs_budget * graph.macs) if each[0] < below]
     limit = 0 if options.minimize == "sram" else options.sram_limit or 0
-    for _, candidate in [each for each in found if each[0] <= limit] or found[-1:]:
+    least: float = math.inf
+    for peak, candidate in [each for each in found if each[0] <= limit] or found[: -TRIED - 1 : -1]:
+        if peak >= least:
+            continue
         planned = _planned(graph, candidate, options, "auto")
+        least = min(least, planned.plan.arena)
         yield planned
         if is_enough(planned, options):
             return
