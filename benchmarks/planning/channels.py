@@ -82,7 +82,7 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
         "the expanded map the window of one pixel: `--minimize sram`, int8 edges, dead channels kept, bit-exact with TFLM.",
         "In brackets: inverted bottlenecks that are fused, and the multiples of the model's multiply-accumulates and of",
         f"the executed instructions (emulated {CORE}) that this takes. The fused operator has a portable kernel, what it",
-        "replaces those for the DSP extension. Where none is fused, strips of streamed rows were better.",
+        "replaces those for the DSP extension. Same: nothing lowers it.",
         "",
         f"| model | input | {' | '.join(f'{budget:g}x' for budget in BUDGETS)} |",
         f"|---|---|{'---|' * len(BUDGETS)}",
