@@ -1,4 +1,4 @@
-"""Chooses which maps before squeeze-and-excite gates are computed twice instead of kept, and from where on."""
+"""Chooses what is computed again instead of kept: maps before squeeze-and-excite gates, and the rows that bottlenecks expand."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from patch_scheduler.cuts import StagePeaks, cheapest, least_peak
 from tflm_mcunet.codegen.lower import lower
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.operators.base import Operator
-from tflm_mcunet.passes.recompute import Region, recompute, reductions, regions
+from tflm_mcunet.operators.inverted_bottleneck import InvertedBottleneck
+from tflm_mcunet.passes.bottlenecks import bottlenecks, flatten, fuse
+from tflm_mcunet.passes.recompute import recompute, reductions, regions
 
 STEEP = 16
 """Power with which a stage's peak counts: the highest decide, and of several equal ones each that gets lower is a gain."""
 
 
 def recomputed_maps(graph: Graph, most_macs: float) -> Iterator[tuple[int, Graph]]:
-    """Lower and lower peaks, and graphs for them of more and more work, in which maps are computed twice.
+    """Lower and lower peaks, and graphs for them of more and more work, in which maps or rows of them are computed again.
 
-    Always a map that is made or used in the stage of the highest peak, from where the peaks of all stages get lowest.
+    Always a map that is made or used in the stage of the highest peak, where the peaks of all stages fall most for the work.
 
     Args:
         most_macs: multiply-accumulates that a graph may have.
@@ -28,12 +30,11 @@ def recomputed_maps(graph: Graph, most_macs: float) -> Iterator[tuple[int, Graph
     now = _Cut(graph)
     least, scale = now.peak, now.peak
     while True:
-        graphs = [recompute(now.graph, op, region) for op, region in now.highest()]
-        trials = [_Cut(graph) for graph in graphs if graph.macs <= most_macs]
-        best = min(trials, key=lambda trial: trial.score(scale), default=now)
-        if best.score(scale) >= now.score(scale):
+        before = now
+        trials = [_Cut(graph) for graph in now.changed() if graph.macs <= most_macs]
+        now = max(trials, key=lambda trial: before.gain(trial, scale), default=now)
+        if before.gain(now, scale) <= 0:
             return
-        now = best
         if now.peak < least:
             least = now.peak
             yield least, now.graph
@@ -47,7 +48,7 @@ class _Cut:
         self.stages = StagePeaks(self.lowered.network)
         self.peak = least_peak(self.stages.peak)
         cost = (self.stages.peak / self.peak) ** STEEP
-        index = np.arange(len(cost))
+        index = np.cumsum([0, *map(_layers, self.lowered.operators)])
         self.cost = cost * (index - index[:, None])
         self.cuts = cheapest(self.stages.peak, self.cost, int(self.stages.peak.max()))
 
@@ -55,11 +56,30 @@ class _Cut:
         """What the best cuts' stages amount to, high peaks above all; comparable for one scale."""
         return math.fsum(self.cost[stage] for stage in self.cuts) * (self.peak / scale) ** STEEP
 
-    def highest(self) -> Iterator[tuple[Operator, Region]]:
-        """Reductions with the regions from which to the last use of their maps the stage of the highest peak comes."""
+    def gain(self, other: _Cut, scale: int) -> float:
+        """By how much another graph's score is lower, per multiply-accumulate that it has more."""
+        return (self.score(scale) - other.score(scale)) / max(other.graph.macs - self.graph.macs, 1)
+
+    def changed(self) -> Iterator[Graph]:
+        """Graphs that compute something again which lives during the stage of the highest peak."""
         first, last = max(self.cuts, key=lambda stage: self.stages.peak[stage])
         for op in reductions(self.graph):
             if self.stages.readers[self.lowered.buffer[op.input(0)]][-1] >= first:
                 for region in regions(self.graph, op):
-                    if self.stages.writer[self.lowered.buffer[region[0].output]] < last:
-                        yield op, region
+                    if self._made(region[0]) < last:
+                        yield recompute(self.graph, op, region)
+        for parts in bottlenecks(self.graph):
+            if self._made(parts[0]) < last and self._made(parts[-1]) >= first:
+                yield from fuse(self.graph, parts)
+        for op in self.graph.operators:
+            if isinstance(op, InvertedBottleneck) and first <= self._made(op) < last:
+                yield from flatten(self.graph, op)
+
+    def _made(self, op: Operator) -> int:
+        """The operator's number."""
+        return self.stages.writer[self.lowered.buffer[op.output]]
+
+
+def _layers(op: Operator) -> int:
+    """Operators of the model that one stands for."""
+    return len(op.parts) if isinstance(op, InvertedBottleneck) else 1

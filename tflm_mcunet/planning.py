@@ -139,14 +139,17 @@ def recomputed(graph: Graph, options: Options, bound: int) -> list[Planned]:
 
 
 def _gated(graph: Graph, options: Options, below: float) -> Iterator[Planned]:
-    """With maps before squeeze-and-excite gates computed twice: the first that fits, or the smallest."""
+    """With maps before gates or expanded rows computed again: the first that fits, or those of the least bounds."""
     found = [each for each in recomputed_maps(graph, options.macs_budget * graph.macs) if each[0] < below]
     limit = _limit(options)
-    for _, candidate in found[-1:] if limit is None else [each for each in found if each[0] <= limit]:
-        planned = _planned(graph, candidate, options, "auto")
+    least: float = math.inf
+    for peak, candidate in found[: -TRIED - 1 : -1] if limit is None else [each for each in found if each[0] <= limit]:
+        planned = _planned(graph, candidate, options, "auto") if peak < least else None
         if planned is not None:
+            least = planned.plan.arena
             yield planned
-            return
+            if limit is not None:
+                return
 
 
 def _limit(options: Options) -> int | None:

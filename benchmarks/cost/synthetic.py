@@ -123,6 +123,18 @@ def images(seed: int) -> bytes:
     return b.build(outputs)
 
 
+def bottleneck(seed: int) -> bytes:
+    """Expansion, depthwise convolution and projection, of any window on any map."""
+    rng = np.random.default_rng(seed)
+    b = ModelBuilder()
+    height, width = rng.integers(8, 29, 2)
+    layer = _Chain(b, b.input((1, int(height), int(width), int(rng.choice((8, 12, 16, 24, 40)))), zero_point=7), rng)
+    layer._convolution((1, 1), 1, channels=int(rng.choice((40, 48, 66, 96, 144))))
+    layer.depthwise()
+    layer._convolution((1, 1), 1, channels=int(rng.choice((8, 13, 16, 24, 40))))
+    return b.build([layer.at])
+
+
 def chain(seed: int) -> bytes:
     """The network of a seed: ten layers or so of any kind, one after the other, and a fully connected one."""
     rng = np.random.default_rng(seed)

@@ -39,7 +39,7 @@ def functions(core: str) -> dict[str, str]:
     """The C functions of the reference models' operators on a core, in all kernels, and their headers."""
     options = Options(target=core, io="int8", schedule="layer")
     portable = Options(target="generic", io="int8", schedule="layer", sram=1 << 22)
-    found = {}
+    found = {"mcu_inverted_bottleneck": "mcu_inverted_bottleneck.h"}  # which takes a budget of work
     paths = [*(Path(FLAGS.shared) / "models").glob("*.tflite"), ROOT / "examples" / "fashion_mnist" / "model.tflite"]
     for path in sorted(paths):
         for op in build(path.read_bytes(), path.stem, portable).lowered.operators:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from tests.oracle import on_host, random_samples
+from tests.passes.test_bottlenecks import network
 from tests.rewrite.networks import with_unsupported
 from tests.rewrite.test_rewrite import MODELS, QUICK, SLOW, edges
 from tflm_mcunet.execute.tflm import Tflm
+from tflm_mcunet.operators.inverted_bottleneck import InvertedBottleneck
 from tflm_mcunet.options import Options
 from tflm_mcunet.rewrite import Rewritten, rewrite
 
@@ -42,3 +44,12 @@ def test_published_models_in_three_stages(name: str) -> None:
     ends = {"tflm_micro_speech": (1, 2)}.get(name, (3, 7))
     regions = [f"0:{ends[0]}", f"{ends[0]}:{ends[1]}", f"{ends[1]}:"]
     assert_stages_compute_the_tensors_of_tflm(model, rewrite(model, name, regions=regions), samples=1)
+
+
+def test_a_stage_within_a_budget_of_work() -> None:
+    """Bottlenecks that run as one operator in the stage's C have no form in the .tflite, and need none."""
+    model, options = network(4), Options(minimize="sram", macs_budget=2.0)
+    rewritten = rewrite(model, "net", options, regions=["0:"])
+    operators = rewritten.stages[0].compiled.program.lowered.operators
+    assert any(isinstance(op, InvertedBottleneck) for op in operators)
+    assert_stages_compute_the_tensors_of_tflm(model, rewritten)

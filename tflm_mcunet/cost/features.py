@@ -13,6 +13,7 @@ from tflm_mcunet.operators.conv_2d import Conv2D
 from tflm_mcunet.operators.convolution import Windowed
 from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
 from tflm_mcunet.operators.fully_connected import FullyConnected
+from tflm_mcunet.operators.inverted_bottleneck import InvertedBottleneck
 from tflm_mcunet.operators.window import Axis
 
 
@@ -26,6 +27,9 @@ class Features:
     group: pixels that are computed together, blocks of a row's columns where depthwise. start: channels that are set up, once
     per tile, or runs of groups; column: blocks of columns that walk down a tile, or rows of single channels. read: inputs of
     operators without weights.
+
+    Of bottlenecks as one operator, mac counts pixels that are expanded in pairs, single mac others and projections, gather the
+    depthwise convolution; piece: columns of pixels that are expanded; edge: values that are clamped.
     """
 
     family: str
@@ -62,6 +66,8 @@ def features(op: Operator, block: int) -> Features:
         return _depthwise(op, block)
     if isinstance(op, Conv2D):
         return _convolution(op, block)
+    if isinstance(op, InvertedBottleneck):
+        return _inverted_bottleneck(op, block)
     values = {
         "event": _up(op.steps, block),
         "row": op.steps,
@@ -308,6 +314,30 @@ def _depthwise_mve(op: Any, block: int) -> Features:
     }
     kind = "large" if op.large else "pair" if op.pair else "small"
     return Features(_family(op, f"{kind}/{op.stride[1]}"), values)
+
+
+def _inverted_bottleneck(op: InvertedBottleneck, block: int) -> Features:
+    depthwise, taps = op.parts[1], op.input(0).nhwc[3]
+    _, height, width, channels = op.output.nhwc
+    pixels, inner = height * width, _rounded(op.inner, PLAIN.channels)
+    expanded = int(op.expanded_rows.sum()) * op.columns
+    pairs = int((op.expanded_rows // 2).sum()) * op.columns
+    single = expanded - 2 * pairs
+    outputs = (expanded * op.inner, pixels * op.inner, pixels * channels)
+    values = {
+        "event": _up(op.steps, block),
+        "row": op.steps,
+        "piece": op.steps * op.columns,
+        "group": pairs * inner // PLAIN.channels,
+        "mac": 2 * pairs * inner * taps,
+        "start": single + pixels,
+        "single mac": single * inner * taps + pixels * _rounded(channels, PLAIN.channels) * op.inner,
+        "column": pixels * inner // PLAIN.channels * depthwise.window[1],
+        "gather": pixels * inner * depthwise.window[0] * depthwise.window[1],
+        "value": sum(outputs),
+        "edge": sum(count for part, count in zip(op.parts, outputs, strict=True) if part.limits != (-128, 127)),
+    }
+    return Features(_family(op), values)
 
 
 def _fully_connected(op: FullyConnected, block: int) -> Features:
