@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal, get_args
 
-from patch_scheduler.cost import Cost, default_cost, total_cost
+from patch_scheduler.cost import Cost, default_cost, least_cost, total_cost
 from patch_scheduler.demand import in_order
 from patch_scheduler.geometry import Network
 from patch_scheduler.optimize import schedule_layers
@@ -99,7 +99,7 @@ class Search:
             layers = self._waiting_within(limit) if self.mode == "layer" else None
         if self.mode == "layer" or not self.network.operators:
             return layers
-        if layers is not None and self._price(layers) <= NEAR * self._fastest:
+        if layers is not None and self._price(layers) <= NEAR * least_cost(self.network, self.cost):
             return layers
         return min((found for found in (layers, self.streams.loose(limit)) if found), key=self._price, default=None)
 
@@ -108,11 +108,6 @@ class Search:
         if self.mode == "layer" or not self.network.operators:
             return self.loose(limit)
         return self.streams.lean(limit)
-
-    @property
-    def _fastest(self) -> float:
-        """The time of layers in whole blocks."""
-        return sum(self.cost(index, operator.steps, False) for index, operator in enumerate(self.network.operators))
 
     def _price(self, found: Found) -> float:
         return total_cost(found[0], self.cost)

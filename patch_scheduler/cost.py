@@ -37,3 +37,8 @@ def fused(schedule: Schedule) -> list[bool]:
 def total_cost(schedule: Schedule, cost: Cost) -> float:
     """The sum over all operators."""
     return sum(cost(index, block, flag) for index, (block, flag) in enumerate(zip(schedule.block, fused(schedule), strict=True)))
+
+
+def least_cost(network: Network, cost: Cost) -> float:
+    """The estimated time of layers in whole blocks: no schedule is faster."""
+    return sum(cost(index, operator.steps, False) for index, operator in enumerate(network.operators))

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from patch_scheduler.cost import Cost, total_cost
+from patch_scheduler.cost import Cost, least_cost, total_cost
 from patch_scheduler.cuts import Float, StagePeaks, cheapest, least_peak
 from patch_scheduler.demand import streamed
 from patch_scheduler.geometry import Int, Network
@@ -91,10 +91,12 @@ class Streams:
         self.known: dict[tuple[_Cuts, int], Found | None] = {}
 
     def smallest(self) -> Found:
-        """The least arena found; within it the fastest schedule, or the fewest tables."""
+        """The least arena found; within it the fastest schedule, where another can be clearly faster, or the fewest tables."""
         schedule, plan = self.tightest()
-        faster = self._cheapest(plan.arena).schedule(self.network)
-        for events, forms in ((faster, FORMS), (schedule, FORMS[:2])):
+        tries = [(schedule, FORMS[:2])]
+        if GAIN * total_cost(schedule, self.cost) > least_cost(self.network, self.cost):
+            tries.insert(0, (self._cheapest(plan.arena).schedule(self.network), FORMS))
+        for events, forms in tries:
             found = fit_rows(self.network, events, plan.arena, PLACEMENTS // 4, forms, hurry=not self.quick)
             if found is not None:
                 return events, found
