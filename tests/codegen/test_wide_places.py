@@ -20,7 +20,7 @@ def large_network() -> bytes:
     """Convolutions over an image of 563,200 bytes, with other rows behind it: words beyond 524,288 bytes."""
     b, rng = ModelBuilder(), np.random.default_rng(3)
     x = b.input((1, 128, 1100, 4), scale=0.05, zero_point=3)
-    for channels, size, stride in ((6, 3, 2), (4, 3, 2), (6, 5, 2), (4, 3, 1)):
+    for channels, size, stride in ((11, 3, 2), (3, 7, 2), (9, 7, 1), (3, 7, 1)):
         _, height, width, depth = b.shape(x)
         weights = b.constant(rng.integers(-127, 128, (channels, size, size, depth)), scale=[0.01] * channels)
         bias = b.constant(rng.integers(-500, 500, channels), np.int32, scale=[0.0005] * channels)
