@@ -85,4 +85,4 @@ def _classes(arrays: Arrays) -> tuple[str, ...]:
     if named is not None:
         return tuple(str(name) for name in named)
     labels = np.concatenate([value for name, value in arrays.items() if name == "y" or name.startswith("y_")])
-    return tuple(str(number) for number in range(int(labels.max(initial=-1)) + 1))
+    return tuple(str(number) for number in range(int(labels.max(initial=0)) + 1))
