@@ -50,9 +50,7 @@ def _add_data(group: Any) -> None:
 
 def _add_training(group: Any) -> None:
     group.add_argument("--epochs", type=natural, default=30, metavar="N", help="of float training or fine-tuning (default: 30)")
-    group.add_argument(
-        "--qat-epochs", type=natural, default=10, metavar="N", help="of quantisation-aware training (default: 10)"
-    )
+    group.add_argument("--qat-epochs", type=natural, default=10, metavar="N", help="of quantisation-aware training (default: 10)")
     group.add_argument("--batch", type=positive, default=128, metavar="N", help="samples per step (default: 128)")
     group.add_argument("--rate", type=amount, default=4e-3, metavar="X", help="learning rate (default: 0.004)")
     group.add_argument(

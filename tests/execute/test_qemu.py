@@ -18,6 +18,7 @@ from tflm_mcunet.execute.qemu import run_on
 _missing = [tool for tool in ("qemu-system-arm", "arm-none-eabi-gcc") if shutil.which(tool) is None]
 pytestmark = pytest.mark.skipif(bool(_missing), reason=f"not installed: {', '.join(_missing)}")
 
+
 def _naked(folder, code: str):
     """A toy whose invoke is the assembler `code` and nothing else, so that its instructions are known."""
     model = toys.whole(folder)

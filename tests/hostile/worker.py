@@ -107,4 +107,3 @@ def main(first: int, count: int, folders: tuple[str, ...]) -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]), int(sys.argv[2]), tuple(sys.argv[3:]))
-

@@ -17,9 +17,7 @@ from tflm_mcunet.execute.generated import Generated, RunError, TensorType
 _ROW_SOURCE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
 
-def build_library(
-    sources: Iterable[Path], include_dirs: Iterable[Path] = (), flags: Sequence[str] = HOST_FLAGS
-) -> ctypes.CDLL:
+def build_library(sources: Iterable[Path], include_dirs: Iterable[Path] = (), flags: Sequence[str] = HOST_FLAGS) -> ctypes.CDLL:
     """Compiles `sources`, of one model or of many, in one call and loads the result.
 
     Args:
@@ -59,9 +57,7 @@ class HostModel:
         RunError: the library has no such model.
     """
 
-    def __init__(
-        self, library: ctypes.CDLL, prefix: str, inputs: Sequence[TensorType], outputs: Sequence[TensorType]
-    ) -> None:
+    def __init__(self, library: ctypes.CDLL, prefix: str, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> None:
         self._library: ctypes.CDLL | None = None
         self._functions, self._prefix = library, prefix
         self._inputs, self._outputs = tuple(inputs), tuple(outputs)
@@ -104,9 +100,7 @@ class HostModel:
             raise RunError(f"{self._prefix}_invoke returned {status}")
         return self._read()
 
-    def run_rows(
-        self, inputs: Sequence[np.ndarray], *, elsewhere: bool = False, abort_at: int | None = None
-    ) -> list[np.ndarray]:
+    def run_rows(self, inputs: Sequence[np.ndarray], *, elsewhere: bool = False, abort_at: int | None = None) -> list[np.ndarray]:
         """One inference that pulls the rows of input 0.
 
         Args:

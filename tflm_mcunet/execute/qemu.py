@@ -141,8 +141,14 @@ def emulate(core: cores.Core, image: Image, folder: Path, plugin: str | None, ti
     command = [find_tool("qemu-system-arm", REMEDY), "-M", core.machine, *silent, *counting, "-kernel", "image.elf"]
     try:
         done = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            timeout=timeout, check=False,
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise RunError(f"QEMU took longer than {timeout:g} s") from None

@@ -38,7 +38,12 @@ def run_sanitized(
         call([*host_compiler(), *flags, *FLAGS, *includes, *sources, "-o", folder / "model", "-lm"])
         try:
             done = subprocess.run(
-                [folder / "model"], cwd=folder, capture_output=True, text=True, errors="replace", timeout=timeout,
+                [folder / "model"],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
                 check=False,
             )
         except subprocess.TimeoutExpired:

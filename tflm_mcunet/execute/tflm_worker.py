@@ -90,10 +90,12 @@ def _run(model: bytes, samples: list[list[np.ndarray]], *, intermediates: bool) 
         for index, value in enumerate(sample):
             _set_input(interpreter, index, value)
         interpreter.invoke()
-        results.append((
-            [np.asarray(interpreter.get_output(i)) for i in range(outputs)],
-            {i: np.asarray(interpreter.GetTensor(i, 0)["tensor_data"]) for i in wanted},
-        ))
+        results.append(
+            (
+                [np.asarray(interpreter.get_output(i)) for i in range(outputs)],
+                {i: np.asarray(interpreter.GetTensor(i, 0)["tensor_data"]) for i in wanted},
+            )
+        )
     return results
 
 

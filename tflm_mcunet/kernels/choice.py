@@ -28,6 +28,7 @@ MODERATE = 900
 GAPS = 1.05
 """The arena of rows that may be placed quickly, as part of their peak of live bytes: about the least."""
 
+
 class _Room(NamedTuple):
     """Bytes that an operator's scratch may have, and the steps of its longest event."""
 
