@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import math
+import sys
 
 
 def natural(text: str) -> int:
@@ -22,10 +22,7 @@ def positive(text: str) -> int:
 
 def share(text: str) -> float:
     """A part of one."""
-    number = _number(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a share from 0 to 1")
-    return number
+    return _up_to(1, text, "a share from 0 to 1")
 
 
 def part(text: str) -> float:
@@ -37,9 +34,13 @@ def part(text: str) -> float:
 
 def amount(text: str) -> float:
     """A number of 0 or more."""
+    return _up_to(sys.float_info.max, text, "a number of 0 or more")
+
+
+def _up_to(most: float, text: str, what: str) -> float:
     number = _number(text)
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of 0 or more")
+    if not 0 <= number <= most:
+        raise argparse.ArgumentTypeError(f"'{text}' is not {what}")
     return number
 
 

@@ -122,49 +122,49 @@ class _Kernels:
 
 def plan_with_kernels(graph: Graph, options: Options) -> Planned:
     """The fastest kernels where they fit the limit; for the least SRAM, fast ones wherever they do not enlarge the arena."""
-    options = _with_patches(graph, options)
-    return _plan_within(graph, options) or _least_with_kernels(graph, options)
+    kernels = _Kernels(graph, options)
+    options = _with_patches(kernels, options)
+    return _plan_within(kernels, options) or _least_with_kernels(kernels, options)
 
 
-def _with_patches(graph: Graph, options: Options) -> Options:
+def _with_patches(kernels: _Kernels, options: Options) -> Options:
     """For `patch`, the options with the patches that are found best, so that no others are looked for."""
     if options.schedule != "patch" or (options.patches is not None and options.patch_depth is not None):
         return options
-    return forced(_Kernels(graph, options).leanest(), options)
+    return forced(kernels.leanest(), options)
 
 
-def _plan_within(graph: Graph, options: Options) -> Planned | None:
+def _plan_within(kernels: _Kernels, options: Options) -> Planned | None:
     """The fastest plan, or that of the least code, within the limit; None where none is found, or the least SRAM is asked for."""
     if options.minimize == "sram":
         return None
     if options.minimize == "flash":
-        planned = plan_graph(flash.smallest(graph, options), options)
+        planned = plan_graph(flash.smallest(kernels.graph, options), options)
         if planned is not None:
             return planned
     if options.sram_limit is None:
         options = replace(options, sram=UNLIMITED)
-    kernels = _Kernels(graph, options)
-    return plan_graph(graph, options) if kernels.only_one else _within(kernels, options)
+    return plan_graph(kernels.graph, options) if kernels.only_one else _within(kernels, options)
 
 
-def _least_with_kernels(graph: Graph, options: Options) -> Planned:
+def _least_with_kernels(kernels: _Kernels, options: Options) -> Planned:
     """The smallest plan, with fast kernels wherever they do not enlarge the arena."""
-    kernels, limit = _Kernels(graph, options), options.sram_limit
+    limit = options.sram_limit
     least = plan_least(kernels.leanest(), options)
     if not kernels.only_one:
         least = _quicker(kernels, least, least.plan.arena, options)
     refused = limit is not None and least.plan.arena > limit
-    return _smaller(graph, options, least) if refused or _is_moderate(least.lowered) else least
+    return _smaller(kernels, options, least) if refused or _is_moderate(least.lowered) else least
 
 
-def _smaller(graph: Graph, options: Options, least: Planned) -> Planned:
+def _smaller(kernels: _Kernels, options: Options, least: Planned) -> Planned:
     """A plan below it that a search for what is faster within a limit comes upon, if any.
 
     It follows from the options without their limit, and no search within one byte less succeeds: what an error names compiles.
     """
     aim = "latency" if options.minimize == "sram" else options.minimize
     while least.plan.arena > 1:
-        below = _plan_within(graph, replace(options, minimize=aim, sram=least.plan.arena - 1))
+        below = _plan_within(kernels, replace(options, minimize=aim, sram=least.plan.arena - 1))
         if below is None:
             break
         least = below
