@@ -32,20 +32,23 @@ typedef uint16_t mcu_row_place;
 #endif
 
 /* A tensor: `rows` rows of `row_bytes` bytes in the arena, or in flash where `constant` is set. Rows lie one after the other
-   from `offset` on, or, where there are `places`, row r at places[r] * unit. */
+   from `offset` on, or, where there are `places`, in groups of 1 << `group` rows: group g at places[g] * unit. */
 struct mcu_tensor {
     const void *constant;
     const mcu_row_place *places;
     uint32_t offset;
     int32_t row_bytes;
     int32_t rows;
-    int32_t unit;
+    uint16_t unit;
+    uint16_t group;
 };
 
 static inline ptrdiff_t mcu_place(const struct mcu_tensor *tensor, int32_t row)
 {
     if (tensor->places) {
-        return (ptrdiff_t)tensor->places[row] * tensor->unit;
+        const int32_t group = row >> tensor->group;
+        const int32_t within = row - (group << tensor->group);
+        return (ptrdiff_t)tensor->places[group] * tensor->unit + (ptrdiff_t)within * tensor->row_bytes;
     }
     return (ptrdiff_t)tensor->offset + (ptrdiff_t)row * tensor->row_bytes;
 }
@@ -64,14 +67,19 @@ static inline void *mcu_write(const struct mcu_tensor *tensor, unsigned char *ar
 /* Runs steps [first, last) of an operator; `op` is the kernel's own record. */
 typedef void (*mcu_kernel)(const void *op, unsigned char *arena, int32_t first, int32_t last);
 
-/* One event of a loop: in repetition k, `block` steps from first + k * advance on, as far as there are `steps`. */
-struct mcu_event {
+/* An operator: its kernel, the kernel's own record, and how many steps there are. */
+struct mcu_operator {
     mcu_kernel run;
     const void *op;
+    int32_t steps;
+};
+
+/* One event of a loop: in repetition k, `block` steps of an operator from first + k * advance on, as far as there are so many. */
+struct mcu_event {
+    uint16_t index;
     int16_t first;
     int16_t advance;
     int16_t block;
-    int16_t steps;
 };
 
 /* The next `events` entries of the event table, `repeat` times. */
@@ -81,17 +89,18 @@ struct mcu_loop {
 };
 
 /* Runs all loops, or as many events as come before `*stop` is set; `stop` may be NULL. */
-static inline void mcu_run(const struct mcu_loop *loops, int32_t count, const struct mcu_event *events, unsigned char *arena,
-                           const int *stop)
+static inline void mcu_run(const struct mcu_loop *loops, int32_t count, const struct mcu_event *events,
+                           const struct mcu_operator *operators, unsigned char *arena, const int *stop)
 {
     int32_t loop, repetition, index;
     for (loop = 0; loop < count; ++loop) {
         for (repetition = 0; repetition < loops[loop].repeat; ++repetition) {
             for (index = 0; index < loops[loop].events; ++index) {
                 const struct mcu_event *event = &events[index];
+                const struct mcu_operator *called = &operators[event->index];
                 const int32_t first = event->first + repetition * event->advance;
-                const int32_t last = first + event->block < event->steps ? first + event->block : event->steps;
-                event->run(event->op, arena, first, last);
+                const int32_t last = first + event->block < called->steps ? first + event->block : called->steps;
+                called->run(called->op, arena, first, last);
                 if (stop && *stop) {
                     return;
                 }

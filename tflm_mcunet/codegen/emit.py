@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from tflm_mcunet.planning import CACHE_LINE, next_bytes
 
 MAX_PLACE = (1 << 16) - 1
 """In a table of places of 16 bits."""
+
+MAX_UNIT = 1 << 15
+"""Of places, in bytes: a power of two, so that it divides what larger units divide."""
 
 OWNERSHIP = "/* Part of what tflm-mcunet generated; it belongs to whoever generated it. */\n"
 """First line of files that are copied out beside the generated code."""
@@ -62,6 +66,19 @@ class Emission:
     files: dict[str, str]
     constant_bytes: int
     operators: tuple[Code, ...]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where every group of 1 << `group` rows lies, in units of `unit` bytes."""
+
+    places: Array
+    unit: int
+    group: int
+
+
+NO_PLACES = {"places": "NULL", "unit": 1, "group": 0}
+"""Of a tensor whose rows lie one after the other."""
 
 
 @cache
@@ -229,7 +246,7 @@ class _Writer:
             self.descriptors[tensor] = {
                 "name": f"{self.prefix}_t{len(self.descriptors)}",
                 "data": data,
-                **({"offset": 0, "places": "NULL", "unit": 1} if tensor.constant else self.places(tensor)),
+                **({"offset": 0, **NO_PLACES} if tensor.constant else self.places(tensor)),
                 "row_bytes": tensor.row_bytes,
                 "rows": tensor.rows,
                 "comment": comment(tensor),
@@ -240,24 +257,29 @@ class _Writer:
         """An offset where the rows lie one after the other, else a table of places."""
         table = self.table(tensor)
         if table is None:
-            return {"offset": self.offsets(tensor)[0], "places": "NULL", "unit": 1}
-        places = table[0].astype(np.uint32 if self.wide_places else np.uint16)
+            return {"offset": self.offsets(tensor)[0], **NO_PLACES}
+        places = table.places.astype(np.uint32 if self.wide_places else np.uint16)
         name = self.array(f"{self.prefix}_places{len(self.descriptors)}", places, before_tensors=True, kind="mcu_row_place")
-        return {"offset": 0, "places": name, "unit": table[1]}
+        return {"offset": 0, "places": name, "unit": table.unit, "group": table.group}
 
-    def table(self, tensor: Tensor) -> tuple[Array, int] | None:
-        """Where each row lies, in units of so many bytes; None where the rows lie one after the other."""
+    def table(self, tensor: Tensor) -> Places | None:
+        """None where the rows lie one after the other."""
         offsets = self.offsets(tensor)
-        if (np.diff(offsets) == tensor.row_bytes).all():
+        consecutive = np.diff(offsets) == tensor.row_bytes
+        if consecutive.all():
             return None
-        unit = max(1, int(np.gcd.reduce(offsets)))
-        return offsets // unit, unit
+        breaks = np.flatnonzero(~consecutive) + 1
+        group = int(np.bitwise_or.reduce(breaks) & -np.bitwise_or.reduce(breaks)).bit_length() - 1
+        places = offsets[:: 1 << group]
+        unit = max(1, int(np.gcd.reduce(places)))
+        unit = unit if unit <= MAX_UNIT else gcd(unit, MAX_UNIT)
+        return Places(places // unit, unit, group)
 
     @cached_property
     def wide_places(self) -> bool:
         """Whether a table has places of more than 16 bits: then all get 32, and those of smaller arenas cost nothing."""
         tables = [self.table(tensor) for tensor in self.lowered.buffer]
-        return any(table[0].max() > MAX_PLACE for table in tables if table is not None)
+        return any(table.places.max() > MAX_PLACE for table in tables if table is not None)
 
     def array(self, name: str, data: Array, *, before_tensors: bool = False, kind: str | None = None) -> str:
         """The name of a constant array with these values; equal arrays are emitted once (once more before the tensors).

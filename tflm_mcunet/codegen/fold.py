@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from patch_scheduler import Event
 
 MAX_PERIOD = 32
+MAX_EVENTS = (1 << 16) - 1
+"""Of a loop, which are counted in uint16 on the device."""
 
 
 @dataclass(frozen=True)
@@ -19,18 +21,24 @@ class Loop:
     advance: tuple[int, ...]
     repeat: int
 
+    def followed_by(self, other: Loop) -> Loop:
+        """This and another that runs as often, as one."""
+        return Loop(self.events + other.events, self.block + other.block, self.advance + other.advance, self.repeat)
+
 
 def fold(events: Sequence[Event], steps: Sequence[int], block: Sequence[int]) -> list[Loop]:
     """Loops that replay exactly `events`; `steps[i]` and `block[i]` are operator i's steps and steps per event.
 
     Greedy: at each position the period that covers most events wins, the shorter one where two cover the same.
     """
-    loops = []
+    loops: list[Loop] = []
     position = 0
     while position < len(events):
         loop = max(_candidates(events, position, steps, block), key=lambda c: (len(c.events) * c.repeat, -len(c.events)))
-        loops.append(loop)
         position += len(loop.events) * loop.repeat
+        if loops and loop.repeat == loops[-1].repeat == 1 and len(loops[-1].events) < MAX_EVENTS:
+            loop = loops.pop().followed_by(loop)
+        loops.append(loop)
     return loops
 
 

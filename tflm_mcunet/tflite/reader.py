@@ -23,6 +23,9 @@ MAX_NAME = 300
 MAX_ROWS = (1 << 15) - 1
 """Rows are counted in int16 on the device."""
 
+MAX_OPERATORS = (1 << 15) - 1
+"""Operators are numbered in uint16 on the device, also those that the compiler adds."""
+
 DTYPES: dict[int, np.dtype[Any]] = {
     tflite.TensorType.FLOAT32: np.dtype(np.float32),
     tflite.TensorType.INT32: np.dtype(np.int32),
@@ -204,7 +207,10 @@ class _Reader:
         return tuple(tensors[index] for index in indices)
 
     def operators(self, subgraph: Any, tensors: list[Tensor]) -> Iterator[Operator]:
-        for index in range(self.length(subgraph.OperatorsLength(), "operators")):
+        count = self.length(subgraph.OperatorsLength(), "operators")
+        if count > MAX_OPERATORS:
+            raise Unsupported(f"{count} operators are too many for a microcontroller")
+        for index in range(count):
             table = subgraph.Operators(index)
             kind = self.kind(index, table.OpcodeIndex())
             ins = self.operands(index, kind, table.Inputs, table.InputsLength(), tensors)

@@ -31,12 +31,12 @@ void layers_set_arena(void *arena)
 static MCU_ALIGNED(LAYERS_ARENA_ALIGNMENT) LAYERS_ARENA_ATTRIBUTES unsigned char layers_arena[LAYERS_ARENA_BYTES];
 #endif
 
-/* ---- constants and tensors: {constant or NULL, places of rows or NULL, offset in the arena, bytes per row, rows, unit of places} ---- */
+/* ---- constants and tensors: {constant or NULL, places of rows or NULL, offset in the arena, bytes per row, rows, unit of places, log2 of rows per place} ---- */
 
-static const struct mcu_tensor layers_t0 = {NULL, NULL, 36, 15, 6, 1}; /* tensor_0 1x6x5x3 */
-static const struct mcu_tensor layers_t1 = {NULL, NULL, 0, 12, 3, 1}; /* tensor_3 1x3x3x4 */
-static const struct mcu_tensor layers_t2 = {NULL, NULL, 36, 12, 3, 1}; /* tensor_6 1x3x3x4 */
-static const struct mcu_tensor layers_t3 = {NULL, NULL, 0, 2, 1, 1}; /* tensor_9 1x2 */
+static const struct mcu_tensor layers_t0 = {NULL, NULL, 36, 15, 6, 1, 0}; /* tensor_0 1x6x5x3 */
+static const struct mcu_tensor layers_t1 = {NULL, NULL, 0, 12, 3, 1, 0}; /* tensor_3 1x3x3x4 */
+static const struct mcu_tensor layers_t2 = {NULL, NULL, 36, 12, 3, 1, 0}; /* tensor_6 1x3x3x4 */
+static const struct mcu_tensor layers_t3 = {NULL, NULL, 0, 2, 1, 1, 0}; /* tensor_9 1x2 */
 
 /* ---- operators ---- */
 
@@ -154,18 +154,23 @@ static const struct mcu_fully_connected layers_op2 = {
 
 /* ---- schedule ---- */
 
-/* {kernel, operator, first step, advance per repetition, steps per event, steps} */
+/* {kernel, operator, steps} */
+static const struct mcu_operator layers_operators[] = {
+    {mcu_conv2d_pairs, &layers_op0, 3},
+    {mcu_depthwise_conv2d, &layers_op1, 3},
+    {mcu_fully_connected, &layers_op2, 1},
+};
+
+/* {operator, first step, advance per repetition, steps per event} */
 static const struct mcu_event layers_events[] = {
-    {mcu_conv2d_pairs, &layers_op0, 0, 0, 3, 3},
-    {mcu_depthwise_conv2d, &layers_op1, 0, 0, 3, 3},
-    {mcu_fully_connected, &layers_op2, 0, 0, 1, 1},
+    {0, 0, 0, 3},
+    {1, 0, 0, 3},
+    {2, 0, 0, 1},
 };
 
 /* {events, repetitions} */
 static const struct mcu_loop layers_loops[] = {
-    {1, 1},
-    {1, 1},
-    {1, 1},
+    {3, 1},
 };
 
 void *layers_input(int index)
@@ -190,7 +195,7 @@ int layers_invoke(void)
         return -1;
     }
 #endif
-    mcu_run(layers_loops, 3, layers_events, layers_arena, NULL);
+    mcu_run(layers_loops, 1, layers_events, layers_operators, layers_arena, NULL);
     return 0;
 }
 

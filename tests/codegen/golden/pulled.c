@@ -32,16 +32,16 @@ void pulled_set_arena(void *arena)
 static MCU_ALIGNED(PULLED_ARENA_ALIGNMENT) PULLED_ARENA_ATTRIBUTES unsigned char pulled_arena[PULLED_ARENA_BYTES];
 #endif
 
-/* ---- constants and tensors: {constant or NULL, places of rows or NULL, offset in the arena, bytes per row, rows, unit of places} ---- */
+/* ---- constants and tensors: {constant or NULL, places of rows or NULL, offset in the arena, bytes per row, rows, unit of places, log2 of rows per place} ---- */
 
 static const mcu_row_place pulled_places0[6] = {
     9, 14, 19, 9, 14, 9};
-static const mcu_row_place pulled_places1[3] = {
-    6, 7, 5};
-static const struct mcu_tensor pulled_t0 = {NULL, pulled_places0, 0, 15, 6, 3}; /* tensor_0 1x6x5x3 */
-static const struct mcu_tensor pulled_t1 = {NULL, pulled_places1, 0, 12, 3, 12}; /* tensor_4 1x3x3x4 */
-static const struct mcu_tensor pulled_t2 = {NULL, NULL, 0, 12, 3, 1}; /* tensor_7 1x3x3x4 */
-static const struct mcu_tensor pulled_t3 = {NULL, NULL, 36, 2, 1, 1}; /* tensor_11 1x2 */
+static const mcu_row_place pulled_places1[2] = {
+    6, 5};
+static const struct mcu_tensor pulled_t0 = {NULL, pulled_places0, 0, 15, 6, 3, 0}; /* tensor_0 1x6x5x3 */
+static const struct mcu_tensor pulled_t1 = {NULL, pulled_places1, 0, 12, 3, 12, 1}; /* tensor_4 1x3x3x4 */
+static const struct mcu_tensor pulled_t2 = {NULL, NULL, 0, 12, 3, 1, 0}; /* tensor_7 1x3x3x4 */
+static const struct mcu_tensor pulled_t3 = {NULL, NULL, 36, 2, 1, 1, 0}; /* tensor_11 1x2 */
 
 /* ---- operators ---- */
 
@@ -167,16 +167,24 @@ static const struct mcu_fully_connected pulled_op3 = {
 
 /* ---- schedule ---- */
 
-/* {kernel, operator, first step, advance per repetition, steps per event, steps} */
+/* {kernel, operator, steps} */
+static const struct mcu_operator pulled_operators[] = {
+    {mcu_source, &pulled_op0, 6},
+    {mcu_conv2d, &pulled_op1, 3},
+    {mcu_depthwise_conv2d, &pulled_op2, 3},
+    {mcu_fully_connected, &pulled_op3, 1},
+};
+
+/* {operator, first step, advance per repetition, steps per event} */
 static const struct mcu_event pulled_events[] = {
-    {mcu_source, &pulled_op0, 0, 1, 1, 6},
-    {mcu_conv2d, &pulled_op1, 0, 0, 1, 3},
-    {mcu_source, &pulled_op0, 3, 1, 1, 6},
-    {mcu_conv2d, &pulled_op1, 1, 0, 1, 3},
-    {mcu_source, &pulled_op0, 5, 0, 1, 6},
-    {mcu_conv2d, &pulled_op1, 2, 0, 1, 3},
-    {mcu_depthwise_conv2d, &pulled_op2, 0, 0, 3, 3},
-    {mcu_fully_connected, &pulled_op3, 0, 0, 1, 1},
+    {0, 0, 1, 1},
+    {1, 0, 0, 1},
+    {0, 3, 1, 1},
+    {1, 1, 0, 1},
+    {0, 5, 0, 1},
+    {1, 2, 0, 1},
+    {2, 0, 0, 3},
+    {3, 0, 0, 1},
 };
 
 /* {events, repetitions} */
@@ -184,11 +192,7 @@ static const struct mcu_loop pulled_loops[] = {
     {1, 3},
     {1, 1},
     {1, 2},
-    {1, 1},
-    {1, 1},
-    {1, 1},
-    {1, 1},
-    {1, 1},
+    {5, 1},
 };
 
 void *pulled_input(int index)
@@ -214,7 +218,7 @@ int pulled_invoke_rows(pulled_row_source source, void *context)
     pulled_supplier.source = source;
     pulled_supplier.context = context;
     pulled_supplier.stop = 0;
-    mcu_run(pulled_loops, 8, pulled_events, pulled_arena, &pulled_supplier.stop);
+    mcu_run(pulled_loops, 4, pulled_events, pulled_operators, pulled_arena, &pulled_supplier.stop);
     return -pulled_supplier.stop;
 }
 
