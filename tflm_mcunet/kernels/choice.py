@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import chain, groupby, islice
 from typing import NamedTuple
 
@@ -115,7 +115,7 @@ class _Kernels:
         """The kernels for an operator of the graph in any of them, or for a patch of one."""
         if op not in self.offered:
             plain = self.plain.get(type(op), type(op))
-            same = plain(**{f.name: getattr(op, f.name) for f in fields(plain)})
+            same = plain.like(op)
             self.offered[op] = list(alternatives(same, self.features))
         return self.offered[op]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -75,7 +75,7 @@ def offered(op: Operator, features: frozenset[str] | set[str]) -> Iterator[tuple
     """The operator in every kernel, at last as it is; and the kernel whose costs are known, where that is another."""
     for new in alternatives(op, features):
         small = type(new) is Conv2DDsp
-        yield (Conv2DSmallDsp(**{f.name: getattr(new, f.name) for f in fields(new)}) if small else new), new
+        yield (Conv2DSmallDsp.like(new) if small else new), new
 
 
 def _offers(op: Operator, options: Options) -> Iterator[Offer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from tflm_mcunet.operators.base import Operator, Record
 from tflm_mcunet.operators.conv_2d import Conv2D
@@ -31,7 +31,7 @@ def conv_2d(op: Operator) -> Operator | None:
     """The convolution in this kernel, where it gathers windows of all channels."""
     if type(op) is not Conv2D or op.pointwise or op.groups > 1:
         return None
-    return Conv2DPairs(**{f.name: getattr(op, f.name) for f in fields(op)})
+    return Conv2DPairs.like(op)
 
 
 VARIANTS: list[Callable[[Operator], Operator | None]] = [conv_2d]

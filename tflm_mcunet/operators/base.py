@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -62,6 +62,11 @@ class Operator:
     def attributes(cls, options: Options) -> dict[str, Any]:
         """The dataclass fields of this operator, from the builtin options of the .tflite."""
         return {}
+
+    @classmethod
+    def like(cls, op: Operator, **more: Any) -> Self:
+        """Another operator as one of this class: all fields that are not among `more` are that operator's."""
+        return cls(**{each.name: getattr(op, each.name) for each in fields(cls) if each.name not in more}, **more)
 
     # ---- what the graph knows ----
 

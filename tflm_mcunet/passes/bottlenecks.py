@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
-from typing import TypeVar
+from dataclasses import replace
 
 from tflm_mcunet.graph import Graph
 from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.operators.conv_2d import Conv2D
 from tflm_mcunet.operators.depthwise_conv_2d import DepthwiseConv2D
 from tflm_mcunet.operators.inverted_bottleneck import WINDOW_ROWS, InvertedBottleneck, Parts
-
-Plain = TypeVar("Plain", bound=Operator)
 
 HEIGHTS = (1, 2, 4)
 """Rows of output that a step may have."""
@@ -40,7 +37,7 @@ def bottlenecks(graph: Graph) -> Iterator[Parts]:
 def fuse(graph: Graph, parts: Parts) -> Iterator[Graph]:
     """Graphs with one operator, where the last was, in place of the bottleneck's three: one for each height."""
     expand, depthwise, project = parts
-    plain = (_as(Conv2D, expand), _as(DepthwiseConv2D, depthwise), _as(Conv2D, project))
+    plain = (Conv2D.like(expand), DepthwiseConv2D.like(depthwise), Conv2D.like(project))
     for height in HEIGHTS:
         fused = InvertedBottleneck.of(plain, height)
         if height == 1 or (fused.span <= WINDOW_ROWS and height < 2 * fused.output.rows):
@@ -61,8 +58,3 @@ def _pointwise(op: Operator) -> bool:
 def _fits(op: DepthwiseConv2D) -> bool:
     """Whether the kernel has such windows."""
     return op.depth_multiplier == 1 and op.dilation == (1, 1) and op.window[0] <= WINDOW_ROWS
-
-
-def _as(cls: type[Plain], op: Operator) -> Plain:
-    """The operator in its plain kernel."""
-    return cls(**{each.name: getattr(op, each.name) for each in fields(cls)})

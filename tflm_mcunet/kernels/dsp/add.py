@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -106,5 +106,5 @@ def add(op: Operator) -> Operator | None:
     kind = VARIANTS.get(type(op))
     if kind is None:
         return None
-    variant = kind(**{f.name: getattr(op, f.name) for f in fields(op)})
+    variant = kind.like(op)
     return variant if variant.form is not None else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 from weakref import WeakKeyDictionary
@@ -150,7 +150,7 @@ def _variant(pixels: int, height: int) -> Callable[[Operator], Operator | None]:
     def variant(op: Operator) -> Operator | None:
         if type(op) is not Conv2D or op.groups != 1:
             return None
-        found = Conv2DDsp(**{f.name: getattr(op, f.name) for f in fields(op)}, pixels=pixels, height=height)
+        found = Conv2DDsp.like(op, pixels=pixels, height=height)
         if op in _proven:
             vars(found)["channels"] = _proven[op]
         else:

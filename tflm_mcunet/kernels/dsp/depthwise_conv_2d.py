@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -361,7 +361,7 @@ def depthwise_direct(op: Operator) -> Operator | None:
 def _variant(op: Operator, kind: type[DepthwiseConv2DDsp]) -> Operator | None:
     if type(op) is not DepthwiseConv2D:
         return None
-    variant = kind(**{f.name: getattr(op, f.name) for f in fields(op)})
+    variant = kind.like(op)
     return variant if variant.applicable else None
 
 

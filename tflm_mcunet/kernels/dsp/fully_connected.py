@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -68,5 +68,5 @@ def fully_connected(op: Operator) -> Operator | None:
     """The operator in this kernel, where its arithmetic is proven exact."""
     if type(op) is not FullyConnected:
         return None
-    variant = FullyConnectedDsp(**{f.name: getattr(op, f.name) for f in fields(op)})
+    variant = FullyConnectedDsp.like(op)
     return variant if variant.applicable else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
 
 from tflm_mcunet.operators.base import Operator, Record
@@ -38,4 +38,4 @@ def simple(op: Operator) -> Operator | None:
     """The operator with its DSP function, where the portable one has such a twin."""
     if op.internal or not isinstance(op, (Pool2D, Reduction)) or _function(op.record()) not in FUNCTIONS:
         return None
-    return _faster(type(op))(**{f.name: getattr(op, f.name) for f in fields(op)})  # type: ignore[arg-type]
+    return _faster(type(op)).like(op)  # type: ignore[arg-type]

@@ -109,5 +109,5 @@ def conv_2d(op: Operator) -> Operator | None:
     """The convolution in this kernel, where it has one group and its arithmetic is proven exact."""
     if type(op) is not Conv2D:
         return None
-    variant = matrix.exchanged(op, Conv2DMve)
+    variant = Conv2DMve.like(op)
     return variant if variant.applicable else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -182,7 +182,7 @@ def depthwise_conv_2d(op: Operator) -> Operator | None:
     """The convolution in this kernel, where its shape fits and its arithmetic is proven exact."""
     if type(op) is not DepthwiseConv2D:
         return None
-    variant = of_one_channel(op) if op.input(0).nhwc[3] == 1 else matrix.exchanged(op, DepthwiseConv2DMve)
+    variant = of_one_channel(op) if op.input(0).nhwc[3] == 1 else DepthwiseConv2DMve.like(op)
     return variant if variant.applicable else None
 
 
@@ -204,5 +204,4 @@ def of_one_channel(op: DepthwiseConv2D) -> DepthwiseOfOneChannelMve:
         data=np.ascontiguousarray(op.weights.transpose(3, 1, 2, 0)),
         quantization=replace(weights.quantization, axis=0),
     )
-    attributes = {f.name: getattr(op, f.name) for f in fields(Conv2DMve) if f.name not in ("inputs", "outputs")}
-    return DepthwiseOfOneChannelMve((op.inputs[0], turned, *op.inputs[2:]), op.outputs, **attributes)
+    return DepthwiseOfOneChannelMve.like(op, inputs=(op.inputs[0], turned, *op.inputs[2:]))

@@ -53,5 +53,5 @@ def fully_connected(op: Operator) -> Operator | None:
     """The operator in this kernel, where its arithmetic is proven exact."""
     if type(op) is not FullyConnected:
         return None
-    variant = matrix.exchanged(op, FullyConnectedMve)
+    variant = FullyConnectedMve.like(op)
     return None if variant.channels is None else variant

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TypeVar
+from dataclasses import dataclass
 
 import numpy as np
 
 from tflm_mcunet.fixed_point import quantize_multipliers, requantize
 from tflm_mcunet.graph import Array
-from tflm_mcunet.operators.base import Operator
 from tflm_mcunet.operators.convolution import Convolution
 
 CHUNK = 16
 """Bytes in a vector register."""
-
-Variant = TypeVar("Variant", bound=Operator)
-
-
-def exchanged(op: Operator, kind: type[Variant]) -> Variant:
-    """The same operator as an instance of a subclass."""
-    return kind(**{f.name: getattr(op, f.name) for f in fields(op)})
 
 
 @dataclass(frozen=True)

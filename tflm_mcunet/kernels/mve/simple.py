@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
 
 from tflm_mcunet.operators.add import Add
@@ -42,4 +42,4 @@ def simple(op: Operator) -> Operator | None:
     """The operator with its vector function, where the portable one has such a twin."""
     if not isinstance(op, (Add, Pool2D, Reduction, Unary)) or _function(op.record()) not in FUNCTIONS:
         return None
-    return _vectorised(type(op))(**{f.name: getattr(op, f.name) for f in fields(op)})  # type: ignore[arg-type]
+    return _vectorised(type(op)).like(op)  # type: ignore[arg-type]
