@@ -90,6 +90,21 @@ def test_the_front_goes_from_the_least_arena_to_the_least_work(model: Path) -> N
     assert "MACs recomputed" in command("analyze", model, "--pareto").stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "left_out"),
+    [
+        (("--html", "page.html"), "leave out --html"),
+        (("--full",), "leave out --full"),
+        (("--sram", "5000"), "leave out --sram"),
+        (("--schedule", "patch", "--patches", "3"), "leave out --schedule"),
+        (("--plot", "nowhere/front.svg"), "there is no such folder"),
+        (("--plot", "front.xyz"), "--plot draws .png, .svg, .pdf"),
+    ],
+)
+def test_the_front_says_what_it_cannot_do(model: Path, options: tuple[str, ...], left_out: str) -> None:
+    assert left_out in error_of("analyze", model, "--pareto", *options)
+
+
 def test_verify_passes_on_random_and_on_given_inputs(model: Path, tmp_path: Path) -> None:
     result = checked_json("verify", "verify", model, "--samples", 3)
     assert result["passed"]

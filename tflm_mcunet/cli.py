@@ -351,6 +351,7 @@ def analyze_model(options: argparse.Namespace) -> None:
         if getattr(options, name) is not None and not options.data:
             raise Error(f"--{name} needs --data, the samples that it is about")
     if options.pareto or options.plot:
+        _check_front(options)
         _show_front(options)
         return
     if options.html or options.full or options.on or options.data:
@@ -381,10 +382,22 @@ def evaluate_model(options: argparse.Namespace) -> int:
     return evaluate(options, _chosen(options))
 
 
+def _check_front(options: argparse.Namespace) -> None:
+    """Raises Error for options of which the front knows nothing."""
+    pages = {"html": None, "full": False, "on": None, "data": None}
+    single = {"sram": None, "minimize": "latency", "schedule": "auto", "patches": None, "patch_depth": None, "macs_budget": 1.0}
+    for name, default in (pages | single).items():
+        if getattr(options, name) != default:
+            why = "shows the front alone" if name in pages else "shows schedules from the smallest to the fastest"
+            raise Error(f"--pareto {why}: leave out --{name.replace('_', '-')}")
+
+
 def _show_front(options: argparse.Namespace) -> None:
-    from tflm_mcunet.front import front, plot
+    from tflm_mcunet.front import check_plot, front, plot
     from tflm_mcunet.source import load
 
+    if options.plot:
+        check_plot(options.plot)
     model, source = load(options.model)
     points = front(model, source, _chosen(options))
     if options.plot:

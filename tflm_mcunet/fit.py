@@ -45,7 +45,8 @@ def check_sram(arena: int, options: Options, wide: bool, arena_with: Callable[[O
     if limit is None or arena <= limit:
         return
     where = f"--sram {limit}" if options.sram is not None else f"{options.target} ({_room(limit, options)})"
-    text = f"the model needs an arena of {arena} bytes, the least possible with these options, {arena - limit} more than {where}"
+    least = "possible" if options.schedule != "patch" and options.macs_budget == 1 else "found"
+    text = f"the model needs an arena of {arena} bytes, the least {least} with these options, {arena - limit} more than {where}"
     raise DoesNotFit("; ".join([text, *_hint(arena, limit, options, wide, arena_with)]))
 
 

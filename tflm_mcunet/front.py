@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from patch_scheduler import validate
@@ -19,6 +21,9 @@ from tflm_mcunet.planning import Planned
 
 BUDGETS = (2.0, 1.3, 1.1)
 """Multiples of the model's work that recomputation may cost."""
+
+FORMATS = (".png", ".svg", ".pdf")
+"""Of drawings."""
 
 LIMITS = 6
 """Arenas between the least one and that of layer by layer for which the fastest schedule is looked up."""
@@ -134,12 +139,20 @@ def _unbeaten(points: Iterable[Point]) -> list[Point]:
     return best
 
 
+def check_plot(path: str) -> None:
+    """Raises Error where nothing could be drawn, before points are looked for."""
+    if Path(path).suffix.lower() not in FORMATS:
+        raise Error(f"cannot write {path}: --plot draws {', '.join(FORMATS)}")
+    if not Path(path).resolve().parent.is_dir():
+        raise Error(f"cannot write {path}: there is no such folder")
+    if find_spec("matplotlib") is None:
+        raise Error("--plot needs matplotlib: pip install 'tflm-mcunet[plot]'")
+
+
 def plot(points: list[Point], path: str, title: str) -> None:
-    """Draws the front into a .png, .svg or .pdf; raises Error where matplotlib is missing."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise Error("--plot needs matplotlib: pip install 'tflm-mcunet[plot]'") from None
+    """Draws the front into a .png, .svg or .pdf; raises Error where it cannot be written."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     axes.step([p.arena / 1024 for p in points], [p.instructions / 1e6 for p in points], where="post", marker="o", color="#0072b2")

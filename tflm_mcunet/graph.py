@@ -106,6 +106,11 @@ class Graph:
         """Multiply-accumulates of one inference."""
         return sum(op.macs for op in self.operators)
 
+    @property
+    def macs_executed(self) -> int:
+        """The multiply-accumulates among them that kernels run."""
+        return sum(op.macs_executed for op in self.operators)
+
     def producers(self) -> dict[Tensor, Operator]:
         return {tensor: op for op in self.operators for tensor in op.outputs}
 

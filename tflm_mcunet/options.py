@@ -33,6 +33,10 @@ def _reserved(word: str) -> bool:
     return word in RESERVED or word.startswith("mcu_")  # the kernels' own headers
 
 
+MOST = 1 << 20
+"""Of patches, their depth, and times the work: more has no meaning."""
+
+
 class OptionError(Error):
     """An option has a value that makes no sense."""
 
@@ -97,8 +101,8 @@ class Options:
             raise OptionError(f"--name {self.name}: not a C identifier, or one that C, the kernels or exports use")
         for name, least in (("patches", 2), ("patch_depth", 1), ("macs_budget", 1.0)):
             value = getattr(self, name)
-            if value is not None and not least <= value <= 1 << 20:
-                raise OptionError(f"--{name.replace('_', '-')} {value}: must be at least {least}")
+            if value is not None and not least <= value <= MOST:
+                raise OptionError(f"--{name.replace('_', '-')} {value}: must be from {least} to {MOST}")
         if self.schedule != "patch" and (self.patches or self.patch_depth):
             raise OptionError("--patches and --patch-depth need --schedule patch")
         if self.schedule != "auto" and self.macs_budget > 1:

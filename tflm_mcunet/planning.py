@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from patch_scheduler import Network, Plan, Schedule, in_order, live_bytes, lower_bound, peaks, schedule
@@ -24,6 +24,9 @@ from tflm_mcunet.passes.patches import PatchError, depths, patch
 SIDES = (2, 3, 4, 5, 6, 7, 8)
 """Patches per side that the search for `patch` tries."""
 
+REPEATED = 600
+"""Operators in all patches together that it tries: each has a record in flash, some hundred bytes."""
+
 STRIPS = ((1, 2), (1, 3), (2, 2))
 """Grids that the search tries where rows stream inside a patch: upright strips keep the rows between patches."""
 
@@ -34,13 +37,13 @@ TENSOR_ALIGNMENT = 16
 """Of all tensors in TFLM's arena."""
 
 TRIED = 2
-"""Candidates for recomputation in streams that get a full plan, those of the least bounds first; of those in layers all do."""
+"""Candidates for recomputation that get a full plan: those of the least bounds, or of the least work that may fit a limit."""
 
-STEEP = 1.25
-"""Where the bound has grown as much over that of fewer operators in patches, still more of them only add overlap."""
+STEEP = 1.5
+"""Where the bound of as many operators in patches is so far above the least, that of finer patches will be too."""
 
 WORTHWHILE = 0.98
-"""Recomputation gets a plan where the bound of its arena is below this part of the bound without it."""
+"""Of the arena without recomputation, what that must get below: by its bound before it gets a plan, and by the plan."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,9 @@ def plan_graph(graph: Graph, options: Options) -> Planned | None:
     if options.macs_budget == 1 or (whole is not None and options.minimize != "sram"):
         return whole
     twice = recomputed(graph, options, _bound(graph, options, options.schedule))
-    key = _arena if options.minimize == "sram" else _repeated
-    return min((planned for planned in (whole, *twice) if planned), key=key, default=None)
+    if whole is None:
+        return min(twice, key=_repeated, default=None)
+    return min((whole, *(other for other in twice if _arena(other) < WORTHWHILE * _arena(whole))), key=_arena)
 
 
 def plan_least(graph: Graph, options: Options) -> Planned:
@@ -164,13 +168,15 @@ def _grids(options: Options) -> Iterable[tuple[int, int]]:
     return tuple((side, side) for side in sides) if squares else STRIPS
 
 
-def _deeper(graph: Graph, grid: tuple[int, int], options: Options) -> Iterator[tuple[int, Graph]]:
-    """Graphs by the number of operators that run in patches."""
+def _deeper(
+    graph: Graph, grid: tuple[int, int], options: Options, promising: Callable[[int], bool]
+) -> Iterator[tuple[int, Graph]]:
+    """Graphs by the number of operators that run in patches, where that is promising."""
     if options.patch_depth is not None:
         possible: Iterable[int] = (options.patch_depth,)
     else:
         possible = depths(graph) if options.schedule == "patch" else _worthwhile(graph)
-    for depth in possible:
+    for depth in filter(promising, possible):
         try:
             yield depth, patch(graph, grid, depth)
         except PatchError:
@@ -206,23 +212,18 @@ def forced(graph: Graph, options: Options) -> Options:
 
 def _tried(graph: Graph, options: Options, mode: str, below: float = math.inf) -> list[tuple[_Cut, Planned]]:
     """In patches: the plan with the least work that fits, or those of the least arenas; where their bounds are `below`."""
-    cuts = list[_Cut]()
-    for grid in _grids(options):
-        finer = list(_bounded(graph, grid, options, mode))
-        if mode == "layer" and cuts and finer and _least(finer) >= _least(cuts):
-            break  # what follows on the patches has the highest peak, or their overlap has grown too much
-        cuts += finer
+    cuts = _bounded(graph, options, mode)
     if not cuts and options.schedule == "patch":
         raise PatchError("--schedule patch: this model has no part that patches could run")
-    count = TRIED if mode != "layer" else len(cuts)
     estimated = sorted((cut for cut in cuts if cut.bound < below), key=lambda cut: (cut.bound, cut.graph.macs))
     limit = _limit(options)
     if limit is not None:
         fitting = sorted((cut for cut in estimated if cut.bound <= limit), key=lambda cut: cut.graph.macs)
-        found = ((cut, _planned(graph, cut.graph, options, mode)) for cut in fitting[:count])
+        tries = dict.fromkeys([*fitting[:TRIED], *estimated[: bool(fitting)]])
+        found = ((cut, _planned(graph, cut.graph, options, mode)) for cut in tries)
         return next(([(cut, planned)] for cut, planned in found if planned is not None), [])
     plans: list[tuple[_Cut, Planned]] = []
-    for cut in estimated[:count]:
+    for cut in estimated[:TRIED]:
         if all(cut.bound < planned.plan.arena for _, planned in plans):
             planned = _planned(graph, cut.graph, options, mode)
             assert planned is not None
@@ -230,24 +231,27 @@ def _tried(graph: Graph, options: Options, mode: str, below: float = math.inf) -
     return plans
 
 
-def _least(cuts: Iterable[_Cut]) -> int:
-    return min(cut.bound for cut in cuts)
-
-
-def _bounded(graph: Graph, grid: tuple[int, int], options: Options, mode: str) -> Iterator[_Cut]:
-    """A grid's patches within the budget of work, deeper and deeper, until their bounds are steep."""
+def _bounded(graph: Graph, options: Options, mode: str) -> list[_Cut]:
+    """Patches within the budget of work, grid by grid and deeper and deeper, but for depths that no finer grid can save."""
     budget = math.inf if options.schedule == "patch" else options.macs_budget * graph.macs
-    limit = _limit(options) or 0
     behind = _behind(graph, options) if options.schedule == "patch" else {}
-    least = math.inf
-    for depth, candidate in itertools.takewhile(lambda c: c[1].macs <= budget, _deeper(graph, grid, options)):
-        if behind.get(depth, 0) > max(least, limit):
-            continue
-        bound = _bound(candidate, options, mode)
-        if bound > STEEP * max(least, limit) and bound > behind.get(depth, 0):
-            return
-        least = min(least, bound)
-        yield _Cut(bound, candidate, grid, depth)
+    limit, least = _limit(options) or 0, math.inf
+    cuts, hopeless = list[_Cut](), set[int]()
+
+    def promising(grid: tuple[int, int], depth: int) -> bool:
+        few = math.prod(grid) * depth <= REPEATED or options.patches is not None
+        return few and depth not in hopeless and behind.get(depth, 0) < max(least, limit + 1)
+
+    for grid in _grids(options):
+        deeper = _deeper(graph, grid, options, partial(promising, grid))
+        for depth, candidate in itertools.takewhile(lambda found: found[1].macs <= budget, deeper):
+            bound = _bound(candidate, options, mode)
+            least = min(least, bound)
+            if bound > STEEP * max(least, limit):
+                hopeless.add(depth)
+            else:
+                cuts.append(_Cut(bound, candidate, grid, depth))
+    return cuts
 
 
 def _behind(graph: Graph, options: Options) -> dict[int, int]:
@@ -295,7 +299,7 @@ def _planned(original: Graph, graph: Graph, options: Options, mode: str) -> Plan
         if limit is None
         else Search(lower.network, mode, options.minimize, cost).within(limit)  # type: ignore[arg-type]
     )
-    return Planned(graph, lower, *found, graph.macs - original.macs) if found else None
+    return Planned(graph, lower, *found, graph.macs_executed - original.macs_executed) if found else None
 
 
 def lowered(graph: Graph, options: Options) -> Lowered:

@@ -9,6 +9,7 @@ import pytest
 
 import tflm_mcunet
 from tflm_mcunet.compiled import Compiled
+from tflm_mcunet.kernels import choice
 from tflm_mcunet.kernels.choice import _Kernels
 from tflm_mcunet.passes.patches import PatchError
 from tflm_mcunet.planning import plan_graph
@@ -42,6 +43,43 @@ def test_more_memory_never_makes_it_much_slower(schedule: str) -> None:
         assert model.report["sram"]["arena"] <= round(least * factor)
     for slower, faster in pairwise(found):
         assert estimate(faster) <= 1.05 * estimate(slower)
+
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "models"
+
+
+def shared(name: str) -> Path:
+    file = SHARED / f"{name}.tflite"
+    if not file.exists():
+        pytest.skip(f"there is no ../shared/models/{file.name}")
+    return file
+
+
+def test_the_search_for_patches_goes_past_the_layers_that_gain_little() -> None:
+    """The least arena lies behind depths at which coarse patches need much more than others."""
+    model = shared("mlperf_vww_mobilenet96")
+    options = {"target": "cortex-m7", "io": "int8", "input": "pull", "schedule": "patch", "minimize": "sram"}
+    forced = tflm_mcunet.compile(model, patches=6, patch_depth=8, **options).report["sram"]["arena"]  # type: ignore[arg-type]
+    assert tflm_mcunet.compile(model, **options).report["sram"]["arena"] <= forced  # type: ignore[arg-type]
+
+
+def test_the_least_arena_within_a_budget_of_work_takes_few_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a network where searches succeed again and again a few bytes below each other."""
+    limits, searched = list[int | None](), choice.plan_graph
+    monkeypatch.setattr(choice, "plan_graph", lambda graph, options: limits.append(options.sram) or searched(graph, options))
+    model = tflm_mcunet.compile(
+        shared("person_detection_fpn"), target="cortex-m7", io="int8", minimize="sram", macs_budget=1.1, name="fpn"
+    )
+    assert model.report["macs_recomputed"] > 0
+    assert len(limits) <= 25
+
+
+def test_recomputation_that_saves_next_to_nothing_is_not_done() -> None:
+    options = {"target": "cortex-m7", "io": "int8", "minimize": "sram"}
+    once = tflm_mcunet.compile(shared("tflm_person_detect"), **options).report  # type: ignore[arg-type]
+    again = tflm_mcunet.compile(shared("tflm_person_detect"), macs_budget=1.1, **options).report  # type: ignore[arg-type]
+    saved = again["sram"]["arena"] < 0.98 * once["sram"]["arena"]
+    assert saved or again["macs_recomputed"] == 0
 
 
 KEYWORDS = MODEL.parents[1] / "keyword_spotting" / "model.tflite"

@@ -25,6 +25,9 @@ SHARES = (1.0, 0.97, 0.9)
 MODERATE = 900
 """Steps of all operators up to which a network is planned with every set of kernels."""
 
+COARSE = 1000
+"""The part of an arena that a search for a smaller one leaves undecided where rows may be computed twice."""
+
 GAPS = 1.05
 """The arena of rows that may be placed quickly, as part of their peak of live bytes: about the least."""
 
@@ -154,20 +157,38 @@ def _least_with_kernels(kernels: _Kernels, options: Options) -> Planned:
     if not kernels.only_one:
         least = _quicker(kernels, least, least.plan.arena, options)
     refused = limit is not None and least.plan.arena > limit
-    return _smaller(kernels, options, least) if refused or _is_moderate(least.lowered) else least
+    streamed = options.schedule != "patch"
+    return _smaller(kernels, options, least) if streamed and (refused or _is_moderate(least.lowered)) else least
 
 
 def _smaller(kernels: _Kernels, options: Options, least: Planned) -> Planned:
     """A plan below it that a search for what is faster within a limit comes upon, if any.
 
     It follows from the options without their limit, and no search within one byte less succeeds: what an error names compiles.
+    Where rows may be computed twice a search takes longer, so that it goes to a thousandth, with the leanest kernels alone.
     """
     aim = "latency" if options.minimize == "sram" else options.minimize
-    while least.plan.arena > 1:
-        below = _plan_within(kernels, replace(options, minimize=aim, sram=least.plan.arena - 1))
-        if below is None:
-            break
-        least = below
+    if not least.macs_recomputed:
+        options = replace(options, macs_budget=1.0)
+    leanest = Within(kernels.leanest(), replace(options, minimize=aim))
+
+    def within(limit: int) -> Planned | None:
+        limited = replace(options, minimize=aim, sram=limit)
+        if not leanest.twice:
+            return _plan_within(kernels, limited)
+        found = plan_graph(leanest.graph, limited)
+        return found and _quicker(kernels, found, found.plan.arena, limited)
+
+    exact, step, failed = 1, 1, 0
+    while least.plan.arena - exact > failed:
+        limit = max(least.plan.arena - step, (least.plan.arena + failed) // 2)
+        found = within(limit)
+        if found is None:
+            failed = limit
+        else:
+            least = found
+            exact = least.plan.arena // COARSE if leanest.twice else 1
+            step = 2 * max(step, exact)
     return least
 
 
