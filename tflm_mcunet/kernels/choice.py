@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, groupby, islice
 from typing import NamedTuple
@@ -26,7 +26,7 @@ MODERATE = 900
 """Steps of all operators up to which a network is planned with every set of kernels."""
 
 COARSE = 1000
-"""The part of an arena that a search for a smaller one leaves undecided where rows may be computed twice."""
+"""A search for a smaller arena goes to this part of it where rows may be computed twice."""
 
 GAPS = 1.05
 """The arena of rows that may be placed quickly, as part of their peak of live bytes: about the least."""
@@ -179,6 +179,14 @@ def _smaller(kernels: _Kernels, options: Options, least: Planned) -> Planned:
         found = plan_graph(leanest.graph, limited)
         return found and _quicker(kernels, found, found.plan.arena, limited)
 
+    return descended(least, within, COARSE if leanest.twice else 0)
+
+
+def descended(least: Planned, within: Callable[[int], Planned | None], coarse: int) -> Planned:
+    """The smallest plan that searches below it find, each twice as far below the last until one fails, then between the two.
+
+    `coarse`: what lies less than this part of an arena below it is looked for once alone; 0: none is found one byte below.
+    """
     exact, step, failed = 1, 1, 0
     while least.plan.arena - exact > failed:
         limit = max(least.plan.arena - step, (least.plan.arena + failed) // 2)
@@ -187,7 +195,7 @@ def _smaller(kernels: _Kernels, options: Options, least: Planned) -> Planned:
             failed = limit
         else:
             least = found
-            exact = least.plan.arena // COARSE if leanest.twice else 1
+            exact = max(1, least.plan.arena // coarse) if coarse else 1
             step = 2 * max(step, exact)
     return least
 
