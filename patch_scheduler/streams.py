@@ -120,12 +120,12 @@ class Streams:
         return best
 
     def _polished(self, schedule: Schedule, plan: Plan) -> Found:
-        """The best of several walks to a plan, where each is a matter of a moment."""
-        if self.quick:
-            for walk in WALKS:
-                if not plan.optimal:
-                    other = plan_rows(self.network, schedule, forms=FORMS[1:], walk=walk)
-                    plan = min(plan, other, key=lambda each: each.arena)
+        """The best of several walks to a plan, where each is a matter of a moment; of one more, where gaps are wide."""
+        walks = WALKS if self.quick else WALKS[: plan.arena > WIDE * self.least]
+        for walk in walks:
+            if not plan.optimal:
+                other = plan_rows(self.network, schedule, forms=FORMS[1:], walk=walk)
+                plan = min(plan, other, key=lambda each: each.arena)
         return schedule, plan
 
     def _smaller(self, best: Found | None, cuts: _Cuts) -> Found:
