@@ -202,6 +202,16 @@ class _Cut(NamedTuple):
     grid: tuple[int, int]
     depth: int
 
+    @property
+    def smallness(self) -> tuple[int, int]:
+        """The least bound first, then the least work."""
+        return self.bound, self.graph.macs
+
+    @property
+    def thrift(self) -> tuple[int, int]:
+        """Where nothing says how much memory there is: bytes count as much as work."""
+        return self.bound * self.graph.macs, self.bound
+
 
 def forced(graph: Graph, options: Options) -> Options:
     """The options with the patches that are found best, so that no others are looked for."""
@@ -215,8 +225,9 @@ def _tried(graph: Graph, options: Options, mode: str, below: float = math.inf) -
     cuts = _bounded(graph, options, mode)
     if not cuts and options.schedule == "patch":
         raise PatchError("--schedule patch: this model has no part that patches could run")
-    estimated = sorted((cut for cut in cuts if cut.bound < below), key=lambda cut: (cut.bound, cut.graph.macs))
     limit = _limit(options)
+    smallest = options.minimize == "sram" or limit is not None
+    estimated = sorted((cut for cut in cuts if cut.bound < below), key=lambda cut: cut.smallness if smallest else cut.thrift)
     if limit is not None:
         fitting = sorted((cut for cut in estimated if cut.bound <= limit), key=lambda cut: cut.graph.macs)
         tries = dict.fromkeys([*fitting[:TRIED], *estimated[: bool(fitting)]])
