@@ -28,6 +28,7 @@ from patch_scheduler import (
     validate,
     window,
 )
+from patch_scheduler import schedule as find_schedule
 from tests.patch_scheduler.networks import mcunet
 from tests.patch_scheduler.random_networks import random_network
 from tests.patch_scheduler.simulator import Simulator, separate
@@ -194,6 +195,28 @@ def test_moved_buffers_are_refused_exactly_where_results_change(seed: int, mutat
         # An output narrower than its input might start a little above it, which the contract of in_place rules out.
         if not any(operator.name.startswith("narrow") for operator in network.operators):
             assert accepted(network, schedule, moved) == (result == expected)
+
+
+def move_row(plan: Plan, random: Random) -> Plan:
+    """One row elsewhere: by a few bytes, or to where another one lies."""
+    index = random.choice(sorted(plan.rows))
+    places = list(plan.rows[index])
+    row = random.randrange(len(places))
+    other = random.choice(plan.rows[random.choice(sorted(plan.rows))])
+    places[row] = random.choice((places[row] + random.choice((-8, -4, -2, -1, 1, 2, 4, 8)), other))
+    return replace(plan, rows={**plan.rows, index: tuple(places)})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_moved_rows_are_refused_where_results_change(seed: int, mutation: int) -> None:
+    network, random = random_network(seed), Random(mutation)
+    schedule, plan = find_schedule(network, mode="stream", minimize="sram")
+    expected = Simulator(network, separate(network, schedule), 1).run(schedule.events)
+    for _ in range(6 if plan.rows else 0):
+        moved = move_row(plan, random)
+        result = Simulator(network, moved, 2).run(schedule.events)
+        assert not accepted(network, schedule, moved) or result == expected
 
 
 def disturb(schedule: Schedule, network: Network, random: Random) -> Schedule:
