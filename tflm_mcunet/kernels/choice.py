@@ -225,7 +225,8 @@ def _within(kernels: _Kernels, options: Options) -> Planned | None:
                 break
             bound = search.bound - 1
     else:
-        planned = next((planned for planned in (search.lean(limit) for search in sets) if planned), None)
+        ends = dict.fromkeys([sets[0], leanest])  # where the first do not fit, what lies between them hardly ever does
+        planned = next((planned for planned in (search.lean(limit) for search in ends) if planned), None)
     if planned is None or _cost(planned, options) <= NEAR * kernels.least_cost:
         return planned
     return _quicker(kernels, planned, limit, options)
