@@ -23,7 +23,7 @@ MODELS = flags.DEFINE_string("models", None, "folder of the reference models", r
 MOBILENET = flags.DEFINE_string(
     "mobilenet", None, "the int8 MobileNetV2-1.0 224x224 (benchmarks/sram/mobilenet_v2.py)", required=True
 )
-FACTORS = (1.0, 1.02, 1.05, 1.1, 1.25, 1.5, 2.0)
+FACTORS = (1.0, 1.01, 1.02, 1.05, 1.07, 1.1, 1.25, 1.5, 2.0)
 HEAD = ("model", "core", "input", "least arena", "`--minimize sram`", *(f"{factor:g}x" for factor in FACTORS))
 PAGE = """# Seconds of search
 
